@@ -1,0 +1,220 @@
+"""Build: a video or a folder of photos becomes a place."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from sightline.errors import InputError
+from sightline.media.extract import ExtractedFrame, extract_frames
+from sightline.media.photo import list_photos
+from sightline.reconstruction.config import ReconstructionConfig
+from sightline.records import Place, PosedFrame, stack_poses
+from sightline.records.files import atomic_path, digest, digest_files, write_text
+from sightline.records.paper_csv import SPLIT_TABLES, write_split_tables
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class FramesConfig:
+    """Which frames of the video are taken."""
+
+    fps: float = 5.0
+    """Frames taken a second, from the video's own timestamps."""
+    sharpest: bool = False
+    """Take the sharpest frame of each interval instead of the first."""
+    max_side: int | None = 1600
+    """Frames larger than this are made smaller, in pixels."""
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """Everything `sightline build` can be told."""
+
+    frames: FramesConfig = field(default_factory=FramesConfig)
+    """Which frames of the video are taken."""
+    reconstruction: ReconstructionConfig = field(default_factory=ReconstructionConfig)
+    """How the map is made."""
+    split: str = "mod3"
+    """How frames are divided: mod3 (the paper's), block or second-walk."""
+
+
+def build(
+    source: Path, root: Path, config: BuildConfig | None = None, progress: Progress | None = None
+) -> Place:
+    """Return the place made of a video or a folder of photos.
+
+    Every finished stage is kept; a second call goes on where the first was stopped. An alignment
+    and a split made since stay, unless the map itself is made anew.
+
+    Args:
+        source: A video file or a folder of photos.
+        root: The place's folder: new, empty, or a place of the same source (which may have moved).
+        config: How; the defaults suit a hand-held phone video of a building.
+        progress: Called with the stage and the done share of it.
+
+    Raises:
+        InputError: The source is missing or unreadable, or the folder is another place.
+        ReconstructionError: The frames do not make a map.
+    """
+    from sightline.app.align import align_by_gravity
+    from sightline.reconstruction.map_index import MapIndex
+    from sightline.reconstruction.pipeline import reconstruct
+
+    config = config or BuildConfig()
+    progress = progress or (lambda stage, done: None)
+    if not source.exists():
+        raise InputError(f"a video or a folder of photos is wanted; {source} does not exist")
+    content = _source_digest(source)
+    made = not root.exists()
+    fresh = not (root / "place.toml").exists()
+    place = _open_place(root, source, content)
+    try:
+        _extract(place, source, content, config.frames, progress)
+    except InputError:
+        if fresh:
+            _take_back(place, made)
+        raise
+    reconstruct(place, config.reconstruction, progress)
+    _note_features(place, config.reconstruction)
+    if "alignment" not in place.content:
+        progress("aligning by gravity", 0.0)
+        align_by_gravity(place)
+    _split(place, config.split)
+    progress("indexing the map", 0.0)
+    MapIndex.open(place)
+    return place
+
+
+def _split(place: Place, method: str) -> None:
+    def run() -> None:
+        assign_splits(place, method)
+
+    key = digest("split-1", [f.image for f in place.registered()], method)
+    place.stage("split", key, [place.root / f"{name}.csv" for name in SPLIT_TABLES], run)
+
+
+def assign_splits(place: Place, method: str) -> str | None:
+    """Divide the place's registered frames, write the split tables; return a leak's warning."""
+    from sightline.records.splits import assign_split, leak_warning
+
+    frames = assign_split(place.frames(), method)
+    place.write_frames(frames)
+    place.update(split=method)
+    write_split_tables(place.root, frames)
+    parts = {s: [f for f in frames if f.split == s] for s in ("train", "test")}
+    if not parts["train"] or not parts["test"]:
+        return None
+    return leak_warning(method, stack_poses(parts["train"]), stack_poses(parts["test"]), place.unit)
+
+
+def _source_digest(source: Path) -> str:
+    """Return the digest of what the source holds, wherever it lies and whatever a video's name."""
+    if source.is_file():
+        return digest_files([source], names=False)
+    return digest_files(list_photos(source))
+
+
+def _open_place(root: Path, source: Path, content: str) -> Place:
+    where = str(source.resolve())
+    if (root / "place.toml").is_file():
+        place = Place.open(root)
+        known = place.content.get("frames", {}).get("source_digest")
+        if place.content.get("source") != where and known == content:
+            place.update(source=where)
+    return Place.create(root, source=where)
+
+
+def _extract(
+    place: Place, source: Path, content: str, config: FramesConfig, progress: Progress
+) -> None:
+    def run() -> None:
+        for left in place.root.glob(".images.*"):  # of a run that was killed
+            shutil.rmtree(left)
+        with atomic_path(place.images_dir) as folder:
+            folder.mkdir()
+            extracted = extract_frames(
+                source,
+                folder,
+                fps=config.fps,
+                sharpest=config.sharpest,
+                max_side=config.max_side,
+                progress=lambda text, done: progress(f"taking frames: {text}", done),
+            )
+            known = _poses_of_same_images(place, folder)
+        _write_frames(place, extracted, known)
+        if source.is_dir():
+            _write_sources(place.root / "sources.csv", extracted)
+        place.update(
+            frames={
+                "count": len(extracted),
+                "kind": "video" if source.is_file() else "photos",
+                "source_digest": content,
+                **({"fps": config.fps} if source.is_file() else {}),
+            }
+        )
+
+    key = digest("frames-1", content, asdict(config) | {"fps": float(config.fps)})
+    place.stage("frames", key, [place.images_dir, place.poses_path], run)
+
+
+def _poses_of_same_images(place: Place, folder: Path) -> dict[str, PosedFrame] | None:
+    """Return the place's frames where ``folder`` holds its very images again, else None."""
+    if not (place.poses_path.is_file() and place.images_dir.is_dir()):
+        return None
+    old, new = (sorted(p for p in f.iterdir()) for f in (place.images_dir, folder))
+    if [p.name for p in old] != [p.name for p in new] or digest_files(old) != digest_files(new):
+        return None
+    return {frame.image: frame for frame in place.frames()}
+
+
+def _write_frames(
+    place: Place, extracted: list[ExtractedFrame], known: dict[str, PosedFrame] | None
+) -> None:
+    frames = [PosedFrame(f.image, f.timestamp_s, None) for f in extracted]
+    if known is not None and set(known) == {f.image for f in frames}:
+        frames = [
+            f.with_pose(known[f.image].world_from_cam).with_split(known[f.image].split)
+            for f in frames
+        ]
+    else:
+        # The new list has no poses: the stages that fill it run again, though the map may stay.
+        stages = {k: v for k, v in _stages(place).items() if k not in ("poses", "split")}
+        place.update(stages=stages, alignment=None)
+    place.write_frames(frames)
+
+
+def _stages(place: Place) -> dict[str, str]:
+    return dict(place.content.get("stages", {}))
+
+
+def _write_sources(path: Path, extracted: list[ExtractedFrame]) -> None:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["image", "source"])
+    writer.writerows([f.image, f.source] for f in extracted)
+    write_text(path, stream.getvalue())
+
+
+def _note_features(place: Place, config: ReconstructionConfig) -> None:
+    """Say how the map's features were taken, so that photos get the same."""
+    preset = config.preset
+    features = {
+        "max_image_size": preset.max_image_size_px,
+        "max_num_features": preset.max_features,
+    }
+    if place.content.get("features") != features:
+        place.update(features=features)
+
+
+def _take_back(place: Place, made: bool) -> None:
+    """Remove the place begun a moment ago, so that a wrong file leaves nothing behind."""
+    if {p.name for p in place.root.iterdir()} <= {"place.toml"}:
+        (place.root / "place.toml").unlink()
+        if made:
+            place.root.rmdir()

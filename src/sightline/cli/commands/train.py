@@ -1,0 +1,67 @@
+"""``sightline train``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from sightline.catalog import TASKS
+from sightline.cli.options import parse, take_config_file, take_task
+from sightline.cli.progress import progress_bar
+from sightline.records import Place
+from sightline.records.config_file import config_from_toml
+from sightline.tasks import Task
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command: ``sightline train TASK PLACE [flags]``."""
+    name, rest = take_task(arguments, "train", "PLACE [--name RUN] [flags]")
+    task: Task = TASKS.load(name)
+    file, rest = take_config_file(rest)
+    config_type = task.load("config")
+    config = config_from_toml(config_type, file) if file else config_type()
+    options: Any = parse(
+        _options(config_type, config, task.summary),
+        rest,
+        command=f"train {name}",
+    )
+    place = Place.open(options.place)
+    run_dir = place.runs_dir / (options.name or _default_name(options.config))
+    train = task.load("train")
+    with progress_bar() as progress:
+        train(place, options.config, run_dir, progress)
+        metrics = task.load("evaluate")(run_dir, None, progress)
+    from sightline.app.tables import text_table
+
+    print(text_table(task.load("table")(metrics)))
+    print(f"run: {run_dir}")
+    return 0
+
+
+def _options(config_type: Any, config: object, summary: str) -> Any:
+    """Return the command's options with the task's own settings as flags."""
+    name_help = "Name of the run; made of the settings where none is given."
+    fields: list[Any] = [
+        ("place", Annotated[tyro.conf.Positional[Path], tyro.conf.arg(help="A built place.")]),
+        (
+            "name",
+            Annotated[str | None, tyro.conf.arg(help=name_help)],
+            dataclasses.field(default=None),
+        ),
+        (
+            "config",
+            Annotated[config_type, tyro.conf.arg(name="")],
+            dataclasses.field(default_factory=lambda: config),
+        ),
+    ]
+    made = dataclasses.make_dataclass("TrainOptions", fields, frozen=True)
+    made.__doc__ = f"Train: {summary}."
+    return made
+
+
+def _default_name(config: Any) -> str:
+    return "-".join(str(getattr(config, k)) for k in ("model", "backbone") if hasattr(config, k))

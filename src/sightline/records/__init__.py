@@ -1,0 +1,14 @@
+"""The on-disk contract: places, posed frames, floor plans, and the files others read and write."""
+
+from sightline.records.frames import PosedFrame, read_poses_csv, stack_poses, write_poses_csv
+from sightline.records.place import Place
+from sightline.records.plan import FloorPlan
+
+__all__ = [
+    "FloorPlan",
+    "Place",
+    "PosedFrame",
+    "read_poses_csv",
+    "stack_poses",
+    "write_poses_csv",
+]

@@ -1,0 +1,245 @@
+"""A place on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sightline.errors import GeometryError, PlaceError
+from sightline.geometry import Pose, Similarity
+from sightline.records.files import locked_folder, read_toml, write_toml
+from sightline.records.frames import PosedFrame, read_poses_csv, write_poses_csv
+from sightline.records.plan import FloorPlan
+
+
+class Place:
+    """A place folder: images, reconstruction, poses, floor plan, caches and runs.
+
+    ``place.toml`` holds ``name``, ``source``, ``unit`` ("m" or "arbitrary"), and the tables
+    ``frames``, ``camera``, ``alignment`` and ``stages`` (name -> digest of its inputs).
+    """
+
+    def __init__(self, root: Path, content: dict[str, Any]) -> None:
+        """Use :meth:`open` or :meth:`create`."""
+        self.root = root
+        self._content = content
+
+    @classmethod
+    def open(cls, root: str | Path) -> Place:
+        """Return an existing place.
+
+        Raises:
+            PlaceError: The folder is not a place.
+        """
+        root = Path(root)
+        if not (root / "place.toml").is_file():
+            raise PlaceError(
+                f"{root} is not a place (no place.toml); make one with "
+                f"`sightline build VIDEO {root}`"
+            )
+        return cls(root, read_toml(root / "place.toml"))
+
+    @classmethod
+    def create(cls, root: str | Path, *, source: str) -> Place:
+        """Return the place at ``root``, made where it is not there yet.
+
+        Raises:
+            PlaceError: ``root`` holds other things, or is a place made of another source.
+        """
+        root = Path(root)
+        if (root / "place.toml").is_file():
+            place = cls.open(root)
+            if place.content.get("source") != source:
+                raise PlaceError(
+                    f"{root} was built from {place.content.get('source')}, not from {source}; "
+                    "choose another folder (nothing was changed)"
+                )
+            return place
+        if root.exists() and (not root.is_dir() or any(map(_is_somebodys, root.iterdir()))):
+            raise PlaceError(
+                f"an empty or new folder is wanted, {root} holds other things; choose another "
+                "(nothing was changed)"
+            )
+        root.mkdir(parents=True, exist_ok=True)
+        place = cls(root, {"name": root.resolve().name, "source": source, "unit": "arbitrary"})
+        place.update()
+        return place
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What ``place.toml`` says."""
+        return self._content
+
+    def update(self, **values: Any) -> None:
+        """Set top-level keys or tables of ``place.toml`` (None removes one) and write it.
+
+        What other processes wrote meanwhile stays: the file is read again under a lock first.
+        """
+        self._edit(lambda content: content.update(values))
+
+    def _edit(self, change: Callable[[dict[str, Any]], None]) -> None:
+        path = self.root / "place.toml"
+        with locked_folder(self.root):
+            content = read_toml(path) if path.is_file() else dict(self._content)
+            change(content)
+            content = {key: value for key, value in content.items() if value is not None}
+            write_toml(path, content)
+        self._content = content
+
+    @property
+    def name(self) -> str:
+        """The place's name."""
+        return str(self._content.get("name", self.root.name))
+
+    @property
+    def unit(self) -> str:
+        """``m`` where the scale is known, else ``arbitrary``."""
+        return str(self._content.get("unit", "arbitrary"))
+
+    @property
+    def images_dir(self) -> Path:
+        """``images/``."""
+        return self.root / "images"
+
+    @property
+    def reconstruction_dir(self) -> Path:
+        """``reconstruction/``."""
+        return self.root / "reconstruction"
+
+    @property
+    def model_dir(self) -> Path:
+        """``reconstruction/model``: the chosen COLMAP model, in the map's own frame."""
+        return self.reconstruction_dir / "model"
+
+    @property
+    def database_path(self) -> Path:
+        """``reconstruction/database.db``."""
+        return self.reconstruction_dir / "database.db"
+
+    @property
+    def poses_path(self) -> Path:
+        """``poses.csv``."""
+        return self.root / "poses.csv"
+
+    @property
+    def plan_path(self) -> Path:
+        """``plan.toml``."""
+        return self.root / "plan.toml"
+
+    @property
+    def cache_dir(self) -> Path:
+        """``cache/``."""
+        return self.root / "cache"
+
+    @property
+    def runs_dir(self) -> Path:
+        """``runs/``."""
+        return self.root / "runs"
+
+    def frames(self) -> list[PosedFrame]:
+        """Return all frames of ``poses.csv``, registered or not, in order.
+
+        Raises:
+            PlaceError: The place has no poses yet.
+        """
+        if not self.poses_path.is_file():
+            raise PlaceError(
+                f"{self.root} has no poses.csv yet; finish `sightline build` (it resumes)"
+            )
+        return read_poses_csv(self.poses_path)
+
+    def registered(self, split: str | None = None) -> list[PosedFrame]:
+        """Return frames that have a pose, of one split or of all."""
+        return [
+            f
+            for f in self.frames()
+            if f.world_from_cam is not None and (split is None or f.split == split)
+        ]
+
+    def write_frames(self, frames: Sequence[PosedFrame]) -> None:
+        """Write ``poses.csv``."""
+        write_poses_csv(self.poses_path, frames)
+
+    @property
+    def plan(self) -> FloorPlan | None:
+        """The attached floor plan, or None."""
+        return FloorPlan.read(self.plan_path) if self.plan_path.is_file() else None
+
+    @property
+    def alignment(self) -> dict[str, Any]:
+        """What ``place.toml`` says of the alignment; empty where there is none."""
+        return dict(self._content.get("alignment") or {})
+
+    @property
+    def world_from_map(self) -> Similarity:
+        """The alignment: from the reconstruction's own frame to the world of ``poses.csv``."""
+        try:
+            return alignment_similarity(self.alignment)
+        except (KeyError, TypeError, ValueError, GeometryError) as error:
+            raise PlaceError(
+                f"{self.root / 'place.toml'}: [alignment] does not read ({error}); "
+                f"run `sightline align {self.root}` again"
+            ) from error
+
+    def set_alignment(self, world_from_map: Similarity, unit: str, **details: Any) -> None:
+        """Store the alignment (with its method and residuals) and the world's unit."""
+        self.update(
+            unit=unit,
+            alignment={
+                "scale": world_from_map.scale,
+                "q_wxyz": world_from_map.pose.q_wxyz.tolist(),
+                "translation": world_from_map.pose.translation.tolist(),
+                **details,
+            },
+        )
+
+    def stage(
+        self, name: str, inputs_digest: str, outputs: Sequence[Path], run: Callable[[], None]
+    ) -> bool:
+        """Run a stage unless its inputs' digest is unchanged and its outputs are there.
+
+        The digest is stored only after ``run`` returns, so a killed stage runs again.
+
+        Args:
+            name: The stage's name in ``place.toml``.
+            inputs_digest: Digest of everything the outcome depends on.
+            outputs: Files and folders the stage makes.
+            run: Makes them.
+
+        Returns:
+            True where the stage ran, False where it was skipped.
+
+        Raises:
+            PlaceError: ``run`` returned without making an output.
+        """
+        done = self._content.get("stages", {}).get(name)
+        if done == inputs_digest and all(path.exists() for path in outputs):
+            return False
+        if done is not None:
+            self._edit(lambda content: content.get("stages", {}).pop(name, None))
+        run()
+        missing = [path for path in outputs if not path.exists()]
+        if missing:
+            raise PlaceError(
+                f"stage {name} should have made {missing[0]} but did not; run it again"
+            )
+        self._edit(lambda content: content.setdefault("stages", {}).update({name: inputs_digest}))
+        return True
+
+
+def alignment_similarity(table: Mapping[str, Any]) -> Similarity:
+    """Return ``world_from_map`` of an alignment table; the identity of an empty one."""
+    if not table:
+        return Similarity.identity()
+    return Similarity(
+        float(table["scale"]),
+        Pose(np.asarray(table["q_wxyz"], float), np.asarray(table["translation"], float)),
+    )
+
+
+def _is_somebodys(path: Path) -> bool:
+    """Return False for what a killed :meth:`Place.create` leaves behind."""
+    return not (path.name.startswith(".place.toml.") and path.name.endswith(".tmp.toml"))

@@ -1,0 +1,109 @@
+"""Augmentation whose labels are exact: colour, and camera rotation by homography."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+
+from sightline.geometry import Camera
+from sightline.learning.cache import FrameSize
+
+#: Focal length over the larger image side where a place knows no camera (COLMAP's own guess).
+DEFAULT_FOCAL_FACTOR = 1.2
+
+
+def guess_camera(width: int, height: int) -> Camera:
+    """Return a pinhole camera of a usual field of view, for pictures of an unknown camera."""
+    focal = DEFAULT_FOCAL_FACTOR * max(width, height)
+    return Camera("SIMPLE_PINHOLE", width, height, (focal, (width - 1) / 2.0, (height - 1) / 2.0))
+
+
+class CameraRotation:
+    """Images as the same camera would have taken them, turned about its centre.
+
+    A rotation about the centre of projection moves pixels by a homography, whatever the depth; so
+    the new image is exact where the old one shows it, and its pose is ``world_from_old @ turn``.
+    The lens's distortion is undone and done again, so the new image has the same lens. What the
+    old image does not show becomes zero.
+    """
+
+    def __init__(self, camera: Camera, size: FrameSize, source: FrameSize | None = None) -> None:
+        """Prepare the rays of a frame's pixels.
+
+        Args:
+            camera: The camera of the whole pictures.
+            size: The frames that come out.
+            source: The frames that go in, of another resolution; the same where None.
+        """
+        self._camera = camera
+        self._box = (source or size).source_box(camera.width, camera.height)
+        left, top, right, bottom = size.source_box(camera.width, camera.height)
+        u = left + (np.arange(size.width) + 0.5) * (right - left) / size.width - 0.5
+        v = top + (np.arange(size.height) + 0.5) * (bottom - top) / size.height - 0.5
+        pixels = np.stack(np.meshgrid(u, v), axis=-1)
+        self._rays = torch.from_numpy(camera.unproject(pixels)).float()
+
+    def __call__(self, frames: Tensor, old_from_new: Tensor) -> Tensor:
+        """Return (N, C, height, width) turned frames.
+
+        Args:
+            frames: (N, C, H, W) of the source size.
+            old_from_new: (N, 3, 3) turns of the camera.
+        """
+        rays = torch.einsum("nij,hwj->nhwi", old_from_new, self._rays.to(frames.device))
+        grid = self._to_grid(rays)
+        return torch.nn.functional.grid_sample(
+            frames, grid, mode="bilinear", padding_mode="zeros", align_corners=False
+        )
+
+    def _to_grid(self, rays: Tensor) -> Tensor:
+        camera = self._camera
+        behind = rays[..., 2] <= 1e-3
+        depth = rays[..., 2].clamp(min=1e-3)
+        x, y = rays[..., 0] / depth, rays[..., 1] / depth
+        if camera.distortion:
+            # far outside the picture the polynomial may fold back into it
+            limit = float(self._rays[..., :2].square().sum(-1).max()) * 2.25
+            behind = behind | (x * x + y * y > limit)
+            x, y = _distort(x, y, camera.distortion)
+        left, top, right, bottom = self._box
+        u = (camera.fx * x + camera.cx + 0.5 - left) / (right - left) * 2 - 1
+        v = (camera.fy * y + camera.cy + 0.5 - top) / (bottom - top) * 2 - 1
+        grid = torch.stack([u, v], dim=-1)
+        return torch.where(behind[..., None], torch.full_like(grid, 3.0), grid)
+
+
+def random_turns(
+    generator: np.random.Generator, count: int, limits_deg: tuple[float, float, float]
+) -> NDArray[np.float64]:
+    """Return (count, 3, 3) camera turns, uniform in yaw, pitch and roll up to the limits."""
+    limits = np.asarray(limits_deg)
+    angles = generator.uniform(-limits, limits, (count, 3))
+    matrices: NDArray[np.float64] = Rotation.from_euler("YXZ", angles, degrees=True).as_matrix()
+    return matrices
+
+
+def change_colour(generator: np.random.Generator, images: Tensor, amount: float) -> Tensor:
+    """Return normalised images with contrast and channel offsets changed by up to ``amount``."""
+    count = len(images)
+    contrast = 1.0 + generator.uniform(-amount, amount, (count, 1, 1, 1))
+    offset = generator.uniform(-amount, amount, (count, 3, 1, 1))
+    shade = generator.uniform(-amount, amount, (count, 1, 1, 1))
+
+    def tensor(values: NDArray[np.float64]) -> Tensor:
+        return torch.from_numpy(values).to(images)
+
+    return images * tensor(contrast) + tensor(offset + shade)
+
+
+def _distort(x: Tensor, y: Tensor, coefficients: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+    k1, k2, p1, p2 = (*coefficients, 0.0, 0.0, 0.0)[:4]
+    r2 = x * x + y * y
+    radial = 1.0 + k1 * r2 + k2 * r2 * r2
+    return (
+        x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
+        y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
+    )

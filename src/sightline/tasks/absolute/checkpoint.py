@@ -1,0 +1,113 @@
+"""A trained run on disk, and the model that answers from it; loading runs no code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from sightline.errors import InputError, WeightsError
+from sightline.geometry import Pose
+from sightline.learning.backbones import read_state
+from sightline.learning.cache import FrameSize
+from sightline.records.files import atomic_path
+from sightline.tasks.absolute.config import AbsoluteConfig, read_config
+from sightline.tasks.absolute.model import PoseRegressor, create_model
+from sightline.tasks.absolute.samples import network_size
+
+CONFIG = "config.toml"
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class AbsoluteModel:
+    """A trained network, ready to answer; safe to call from several threads at once.
+
+    Attributes:
+        network: In eval mode.
+        size: How pictures become its images.
+        config: What it was trained with.
+    """
+
+    network: PoseRegressor
+    size: FrameSize
+    config: AbsoluteConfig
+
+    def predict(self, images: Sequence[NDArray[np.uint8]], batch: int = 32) -> Pose:
+        """Return (N,) world_from_cam poses of upright uint8 (H, W, 3) RGB images of any size."""
+        if not images:
+            return Pose.stack([])
+        return self.predict_frames(np.stack([self.frame(image) for image in images]), batch)
+
+    def frame(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return an image cut and resized as the network wants it.
+
+        Raises:
+            InputError: Not a uint8 (H, W, 3) image.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise InputError(
+                f"a uint8 RGB image of shape (H, W, 3) is wanted, {image.dtype} {image.shape} came"
+            )
+        return self.size.resize(Image.fromarray(image))
+
+    def predict_frames(self, frames: NDArray[np.uint8], batch: int = 32) -> Pose:
+        """Return (N,) world_from_cam poses of (N, height, width, 3) frames of the right size."""
+        device = next(self.network.parameters()).device
+        rotations, translations = [], []
+        with torch.inference_mode():
+            for start in range(0, len(frames), batch):
+                part = torch.from_numpy(np.ascontiguousarray(frames[start : start + batch]))
+                inputs = self.network.backbone.contract.normalise(part.permute(0, 3, 1, 2))
+                q_wxyz, translation = self.network.decode(self.network(inputs.to(device)))
+                rotations.append(q_wxyz.double().cpu().numpy())
+                translations.append(translation.double().cpu().numpy())
+        if not rotations:
+            return Pose.stack([])
+        return Pose(np.concatenate(rotations), np.concatenate(translations))
+
+
+def ready(network: PoseRegressor, config: AbsoluteConfig) -> AbsoluteModel:
+    """Return a network in eval mode as a model that answers."""
+    network.eval()
+    network.requires_grad_(False)
+    return AbsoluteModel(network, network_size(config), config)
+
+
+def save_weights(path: Path, network: PoseRegressor, **metadata: Any) -> None:
+    """Write the whole network's weights as safetensors, atomically."""
+    from safetensors.torch import save_file
+
+    state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    with atomic_path(path) as temporary:
+        save_file(state, temporary, {key: str(value) for key, value in metadata.items()})
+
+
+def load_run(run_dir: str | Path) -> AbsoluteModel:
+    """Return the trained model of a run folder.
+
+    Raises:
+        InputError: The folder has no configuration, or one of another task.
+        WeightsError: The weights are missing, or do not fit the configuration exactly.
+    """
+    run_dir = Path(run_dir)
+    config = read_config(run_dir / CONFIG)
+    path = run_dir / WEIGHTS
+    if not path.is_file():
+        raise WeightsError(
+            f"{run_dir} has no {WEIGHTS} (its training did not end); run `sightline train` again, "
+            "it resumes"
+        )
+    network = create_model(config, weights="none")
+    try:
+        network.load_state_dict(read_state(path), strict=True)
+    except RuntimeError as error:
+        detail = "; ".join(line.strip() for line in str(error).splitlines()[1:])[:300]
+        raise WeightsError(f"{path} does not fit {CONFIG} beside it: {detail}") from error
+    return ready(network, config)

@@ -1,0 +1,153 @@
+"""What ``sightline train absolute`` can be told; imports without torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sightline.errors import InputError
+from sightline.learning.config import FitConfig, refuse
+from sightline.records.config_file import config_from_table
+from sightline.records.files import read_toml, write_toml
+
+
+@dataclass(frozen=True)
+class AbsoluteConfig(FitConfig):
+    """Absolute camera pose regression: PoseNet and MapNet."""
+
+    model: Literal["posenet", "mapnet"] = "mapnet"
+    """posenet: one frame at a time; mapnet: tuples of frames, relative poses in the loss."""
+    backbone: str = "resnet34"
+    """Any torchvision classifier (googlenet, resnet34, efficientnet_b7 ...), or compact."""
+    weights: str = "imagenet"
+    """imagenet (downloaded once), a .pth or .safetensors FILE, or none: train from scratch."""
+    freeze: bool = False
+    """Keep the backbone as it is and train the head alone (the paper's trainable counts)."""
+    head: Literal["auto", "linear", "mlp"] = "auto"
+    """linear: one layer (PoseNet's); mlp: 2048-1024-512 with ReLU before it (MapNet's)."""
+    rotation: Literal["quaternion", "logq", "6d"] = "quaternion"
+    """How the head gives the rotation: 4, 3 or 6 numbers."""
+    dropout: float = 0.0
+    """Dropout before the head."""
+
+    loss: Literal["l1", "smooth_l1", "mse", "l2"] = "l1"
+    """Distance in the loss; l2 is the norm of the error vector, not squared."""
+    alpha: float = 1.0
+    """PoseNet: weight of the rotation (Eq. 9). MapNet: weight of the relative poses (Eq. 10)."""
+    learn_weights: bool = True
+    """MapNet: learn beta and gamma (Eq. 11)."""
+    beta: float = 0.0
+    """MapNet: log-weight of the translation, e^-beta (Eq. 11); the start value where learned."""
+    gamma: float = 0.0
+    """MapNet: log-weight of the rotation, e^-gamma (Eq. 11); the start value where learned."""
+    step: int = 3
+    """MapNet: frames in a tuple (s)."""
+    skip: int = 1
+    """MapNet: how far apart they are in the part's own frames, in video order (k)."""
+
+    width: int = 224
+    """Width of the network's image in pixels."""
+    height: int = 224
+    """Height of the network's image in pixels."""
+    crop: Literal["center", "stretch"] = "center"
+    """center: cut the largest centred region of that shape; stretch: take the whole picture."""
+
+    augment_colour: float = 0.0
+    """Largest relative change of contrast and brightness, overall and per channel; 0 = none."""
+    augment_yaw_deg: float = 0.0
+    """Largest camera rotation about its vertical axis, by homography, the label turned with it."""
+    augment_pitch_deg: float = 0.0
+    """The same about the camera's horizontal axis."""
+    augment_roll_deg: float = 0.0
+    """The same about the optical axis."""
+    augment_resolution: float = 1.5
+    """Frames for rotation augmentation are cached this much larger, to stay sharp when warped."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        wanted = {
+            "dropout": 0 <= self.dropout < 1,
+            "alpha": self.alpha >= 0,
+            "step": self.step >= 2,
+            "skip": self.skip >= 1,
+            "width": 16 <= self.width <= 4096,
+            "height": 16 <= self.height <= 4096,
+            "augment_colour": 0 <= self.augment_colour <= 1,
+            "augment_yaw_deg": 0 <= self.augment_yaw_deg <= 60,
+            "augment_pitch_deg": 0 <= self.augment_pitch_deg <= 60,
+            "augment_roll_deg": 0 <= self.augment_roll_deg <= 180,
+            "augment_resolution": 1 <= self.augment_resolution <= 4,
+        }
+        refuse(self, wanted)
+
+    @property
+    def augments_pixels(self) -> bool:
+        """Whether training changes the images, so that nothing about them can be cached."""
+        return self.augments_rotation or self.augment_colour > 0
+
+    @property
+    def augments_rotation(self) -> bool:
+        """Whether training turns the camera by homography."""
+        return max(self.augment_yaw_deg, self.augment_pitch_deg, self.augment_roll_deg) > 0
+
+    @property
+    def head_kind(self) -> Literal["linear", "mlp"]:
+        """The head, ``auto`` resolved: PoseNet's single layer, MapNet's three."""
+        if self.head != "auto":
+            return self.head
+        return "linear" if self.model == "posenet" else "mlp"
+
+
+def scratch_config(model: Literal["posenet", "mapnet"], max_seconds: float) -> AbsoluteConfig:
+    """Return settings that train from scratch on two processor cores within a time budget.
+
+    For portrait frames of one building floor, where no ImageNet weights are at hand. Tuples are
+    spread wide: neighbouring frames look alike, and batches of them learn far slower. A step takes
+    one core and the next batch the other: two threads in a step of this size wait for each other.
+    """
+    return AbsoluteConfig(
+        model=model,
+        backbone="compact",
+        weights="none",
+        width=72,
+        height=96,
+        crop="stretch",
+        rotation="6d",
+        loss="l2",
+        dropout=0.2,
+        alpha=0.3 if model == "mapnet" else 1.0,
+        step=3,
+        skip=8,
+        batch=8 if model == "mapnet" else 16,
+        augment_colour=0.25,
+        augment_yaw_deg=20.0,
+        augment_pitch_deg=6.0,
+        augment_roll_deg=4.0,
+        epochs=0,
+        max_seconds=max_seconds,
+        learning_rate=1e-3 if model == "mapnet" else 2e-3,
+        clip_norm=1.0,
+        threads=1,
+    )
+
+
+def write_config(path: Path, config: AbsoluteConfig, **tables: Mapping[str, Any]) -> None:
+    """Write ``config.toml``: the configuration, and tables beside it."""
+    write_toml(path, {"task": "absolute", "config": dataclasses.asdict(config), **tables})
+
+
+def read_config(path: Path) -> AbsoluteConfig:
+    """Return the configuration of a run's ``config.toml``.
+
+    Raises:
+        InputError: The file is missing, is of another task, or has an unknown or ill-typed key.
+    """
+    content = read_toml(path)
+    if content.get("task") != "absolute":
+        raise InputError(
+            f"{path}: a run of the task absolute is wanted, {content.get('task')} came"
+        )
+    return config_from_table(AbsoluteConfig, content.get("config", {}), str(path))

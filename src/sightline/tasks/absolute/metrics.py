@@ -1,0 +1,211 @@
+"""Scores of saved predictions; nothing here knows a model.
+
+``predictions.csv`` has one row a frame: image, split, the true pose and the predicted one.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+
+from sightline.errors import GeometryError, InputError
+from sightline.geometry import Pose
+from sightline.geometry.rotation import Array, rotation_angle_deg
+from sightline.records.files import write_text
+
+_POSE = ("qw", "qx", "qy", "qz", "x", "y", "z")
+PREDICTIONS_COLUMNS = (
+    "image",
+    "split",
+    *(f"true_{name}" for name in _POSE),
+    *(f"predicted_{name}" for name in _POSE),
+)
+
+#: (metres, degrees) within which a prediction counts as right; the field's usual three.
+RECALL_THRESHOLDS = ((0.25, 2.0), (0.5, 5.0), (5.0, 10.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Predicted poses beside the true ones.
+
+    Attributes:
+        images: (N,) names.
+        splits: (N,) the part each frame belongs to.
+        true: (N,) world_from_cam.
+        predicted: (N,) world_from_cam.
+    """
+
+    images: tuple[str, ...]
+    splits: tuple[str, ...]
+    true: Pose
+    predicted: Pose
+
+    def __post_init__(self) -> None:
+        counts = {len(self.images), len(self.splits), len(self.true), len(self.predicted)}
+        if len(counts) != 1:
+            raise InputError(f"one pose of each kind an image is wanted, {sorted(counts)} came")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def of_split(self, split: str) -> Predictions:
+        """Return the frames of one part."""
+        index = np.array([i for i, s in enumerate(self.splits) if s == split], dtype=np.int64)
+        return Predictions(
+            tuple(self.images[i] for i in index),
+            tuple(self.splits[i] for i in index),
+            self.true[index],
+            self.predicted[index],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PoseErrors:
+    """Errors frame by frame.
+
+    Attributes:
+        position: (N,) distance of centres, in the world's unit.
+        rotation_deg: (N,) angle between rotations.
+    """
+
+    position: Array
+    rotation_deg: Array
+
+
+def pose_errors(predicted: Pose, true: Pose) -> PoseErrors:
+    """Return the errors of (N,) world_from_cam poses."""
+    _check_pair(predicted, true)
+    return PoseErrors(
+        np.linalg.norm(predicted.translation - true.translation, axis=-1),
+        rotation_angle_deg(predicted.q_wxyz, true.q_wxyz),
+    )
+
+
+def position_mae(predicted: Pose, true: Pose) -> float:
+    """Return the mean absolute error over frames and coordinates (paper 000, Tables II-IV)."""
+    _check_pair(predicted, true)
+    return float(np.abs(predicted.translation - true.translation).mean())
+
+
+def rotation_mae(predicted: Pose, true: Pose) -> float:
+    """Return the mean absolute error over frames and quaternion components (paper 000).
+
+    Each true quaternion is first put on the predicted one's side: q and -q are one rotation.
+    """
+    _check_pair(predicted, true)
+    same_side = (predicted.q_wxyz * true.q_wxyz).sum(axis=-1, keepdims=True) >= 0
+    aligned = np.where(same_side, true.q_wxyz, -true.q_wxyz)
+    return float(np.abs(predicted.q_wxyz - aligned).mean())
+
+
+def recall(errors: PoseErrors, metres: float, degrees: float) -> float:
+    """Return the share of frames within both limits."""
+    return float(np.mean((errors.position <= metres) & (errors.rotation_deg <= degrees)))
+
+
+def nearest_frame(true: Pose, training: Pose) -> Pose:
+    """Return, for each true pose, the training pose whose centre is nearest.
+
+    The baseline of copying: an oracle picks the nearest training frame, and its pose is the
+    answer. A score that does not beat it shows no more than that the frame was recognised.
+
+    Raises:
+        GeometryError: There are no training poses.
+    """
+    if len(training) == 0:
+        raise GeometryError("training poses are wanted for the nearest-frame baseline, none came")
+    _, index = KDTree(training.translation).query(true.translation)
+    return training[np.asarray(index, dtype=np.int64)]
+
+
+def error_curve(errors: Array, points: int = 200) -> tuple[Array, Array]:
+    """Return (limits, share of frames within each), from zero to the largest error."""
+    limits = np.linspace(0.0, float(np.max(errors, initial=0.0)), points)
+    within = np.searchsorted(np.sort(errors), limits, side="right") / max(len(errors), 1)
+    return limits, within
+
+
+def scores(predicted: Pose, true: Pose) -> dict[str, Any]:
+    """Return all scores of (N,) world_from_cam poses as a JSON-like table.
+
+    Raises:
+        GeometryError: No frames.
+    """
+    if len(true) == 0:
+        raise GeometryError("frames to score are wanted, none came")
+    errors = pose_errors(predicted, true)
+    return {
+        "frames": len(true),
+        "median_position": float(np.median(errors.position)),
+        "mean_position": float(np.mean(errors.position)),
+        "median_rotation_deg": float(np.median(errors.rotation_deg)),
+        "mean_rotation_deg": float(np.mean(errors.rotation_deg)),
+        "max_position": float(np.max(errors.position)),
+        "recall": {f"{m:g}, {d:g} deg": recall(errors, m, d) for m, d in RECALL_THRESHOLDS},
+        "position_mae": position_mae(predicted, true),
+        "rotation_mae": rotation_mae(predicted, true),
+    }
+
+
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Write ``predictions.csv``, atomically."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(PREDICTIONS_COLUMNS)
+    numbers = np.concatenate([_numbers(predictions.true), _numbers(predictions.predicted)], axis=1)
+    for image, split, row in zip(predictions.images, predictions.splits, numbers, strict=True):
+        writer.writerow([image, split, *(f"{value:.9f}" for value in row)])
+    write_text(path, stream.getvalue())
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Return the predictions of a ``predictions.csv``.
+
+    Raises:
+        InputError: The file is missing, has other columns, or a bad number.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.reader(stream))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is wanted; run `sightline evaluate absolute RUN`") from error
+    if not rows or tuple(rows[0]) != PREDICTIONS_COLUMNS:
+        raise InputError(f"{path}: columns {','.join(PREDICTIONS_COLUMNS)} are wanted")
+    body = rows[1:]
+    try:
+        numbers = np.array([row[2:] for row in body], dtype=np.float64).reshape(len(body), 14)
+        true, predicted = _pose(numbers[:, :7]), _pose(numbers[:, 7:])
+    except (ValueError, GeometryError) as error:
+        raise InputError(f"{path}: fourteen finite numbers a row are wanted ({error})") from error
+    return Predictions(tuple(r[0] for r in body), tuple(r[1] for r in body), true, predicted)
+
+
+def _numbers(pose: Pose) -> Array:
+    return np.concatenate([pose.q_wxyz, pose.translation], axis=1)
+
+
+def _pose(numbers: NDArray[np.float64]) -> Pose:
+    return Pose(numbers[:, :4], numbers[:, 4:])
+
+
+def _check_pair(predicted: Pose, true: Pose) -> None:
+    if len(predicted.shape) != 1 or predicted.shape != true.shape:
+        raise GeometryError(
+            f"as many predicted as true poses are wanted, {predicted.shape} and {true.shape} came"
+        )
+
+
+def split_names(splits: Sequence[str]) -> list[str]:
+    """Return the parts that occur, test first."""
+    order = ("test", "validation", "train")
+    present = set(splits)
+    return [s for s in order if s in present] + sorted(present - set(order))

@@ -1,0 +1,395 @@
+"""Train, predict, evaluate: what the CLI, the server and a notebook call."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from sightline.errors import InputError, PlaceError, TrainingError
+from sightline.geometry import Pose
+from sightline.learning.cache import FrameCache, cache_features, cache_frames
+from sightline.learning.fit import BEST, LAST, FitResult, backbone_precision, fit, seed_everything
+from sightline.records import Place, PosedFrame, read_poses_csv, stack_poses
+from sightline.records.files import digest, read_toml, write_json
+from sightline.tasks.absolute.augment import CameraRotation, guess_camera
+from sightline.tasks.absolute.checkpoint import (
+    CONFIG,
+    WEIGHTS,
+    AbsoluteModel,
+    load_run,
+    ready,
+    save_weights,
+)
+from sightline.tasks.absolute.config import AbsoluteConfig, read_config, write_config
+from sightline.tasks.absolute.loss import MapNetLoss, PoseNetLoss
+from sightline.tasks.absolute.metrics import (
+    Predictions,
+    nearest_frame,
+    pose_errors,
+    read_predictions,
+    scores,
+    split_names,
+    write_predictions,
+)
+from sightline.tasks.absolute.model import PoseRegressor, create_model
+from sightline.tasks.absolute.report import write_card, write_plots
+from sightline.tasks.absolute.samples import (
+    PoseBatch,
+    PoseBatches,
+    TranslationStatistics,
+    in_video_order,
+    network_size,
+    place_camera,
+    source_size,
+    training_frames,
+)
+
+Progress = Callable[[str, float], None]
+
+#: The split name that frames of a walk outside the place get.
+WALK = "walk"
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished training.
+
+    Attributes:
+        directory: The run folder.
+        model: The trained model.
+        fit: How the fitting went; None where the run was already there.
+    """
+
+    directory: Path
+    model: AbsoluteModel
+    fit: FitResult | None
+
+
+class AbsoluteTask:
+    """What :func:`sightline.learning.fit.fit` needs of PoseNet and MapNet."""
+
+    def __init__(
+        self,
+        network: PoseRegressor,
+        config: AbsoluteConfig,
+        validation: ValidationFrames | None,
+    ) -> None:
+        loss: nn.Module
+        if config.model == "mapnet":
+            loss = MapNetLoss(
+                config.rotation,
+                config.loss,
+                step=config.step,
+                alpha=config.alpha,
+                beta=config.beta,
+                gamma=config.gamma,
+                learn_weights=config.learn_weights,
+            )
+        else:
+            loss = PoseNetLoss(config.rotation, config.loss, config.alpha)
+        self.network = network
+        self.loss = loss
+        self.model: nn.Module = nn.ModuleDict({"network": network, "loss": loss})
+        self._validation = validation
+
+    def terms(self, batch: PoseBatch) -> dict[str, Tensor]:
+        """Return the loss terms of a batch."""
+        forward = self.network.from_features if batch.is_features else self.network
+        terms: dict[str, Tensor] = self.loss(forward(batch.inputs), batch.translation, batch.q_wxyz)
+        return terms
+
+    def validate(self, _model: nn.Module) -> dict[str, float]:
+        """Return the validation frames' median errors; position and angle both count.
+
+        ``score`` is the median position error in standard deviations of the place plus the median
+        rotation error in radians, so that it has no unit.
+        """
+        if self._validation is None:
+            return {}
+        errors = pose_errors(self._validation.predict(self.network), self._validation.true)
+        position, rotation_deg = np.median(errors.position), np.median(errors.rotation_deg)
+        scale = float(self.network.translation_scale)
+        return {
+            "median_position": float(position),
+            "median_rotation_deg": float(rotation_deg),
+            "score": float(position / scale + np.deg2rad(rotation_deg)),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationFrames:
+    """The validation part, as network inputs (frames, or frozen features)."""
+
+    inputs: NDArray[np.uint8] | NDArray[np.float32]
+    true: Pose
+    config: AbsoluteConfig
+
+    def predict(self, network: PoseRegressor) -> Pose:
+        """Return the network's poses."""
+        if self.inputs.ndim == 4:
+            model = AbsoluteModel(network, network_size(self.config), self.config)
+            return model.predict_frames(self.inputs.astype(np.uint8, copy=False))
+        device = network.translation_scale.device
+        raw = network.from_features(torch.from_numpy(self.inputs).to(device))
+        q_wxyz, translation = network.decode(raw)
+        return Pose(q_wxyz.double().cpu().numpy(), translation.double().cpu().numpy())
+
+
+def train(
+    place: Place,
+    config: AbsoluteConfig,
+    run_dir: Path,
+    progress: Progress = lambda _stage, _fraction: None,
+) -> Run:
+    """Train on a place's ``train`` frames, keep the best by its ``validation`` frames.
+
+    A run that is already finished with the same configuration and data is returned as it is; a
+    killed one goes on from its last checkpoint.
+
+    Args:
+        place: With poses and splits.
+        config: What to train and how.
+        run_dir: Where the run goes, usually ``place/runs/NAME``.
+        progress: Called with a text and the fraction done.
+
+    Raises:
+        PlaceError: The place has no training frames.
+        InputError: The folder holds a run of another configuration or of other data.
+        WeightsError: The backbone's weights cannot be had.
+        TrainingError: Too few frames, or a non-finite loss.
+    """
+    frames = training_frames(place)
+    validation = in_video_order(place.registered("validation"))
+    data = _data_digest(frames, validation)
+    if _is_finished(run_dir, config, data):
+        return Run(run_dir, load_run(run_dir), None)
+    seed_everything(config.seed)
+    network = create_model(config)
+    statistics = TranslationStatistics.of(stack_poses(frames))
+    network.translation_mean.copy_(torch.from_numpy(statistics.mean))
+    network.translation_scale.fill_(statistics.scale)
+    network.precision = backbone_precision(config.precision)
+    about = {
+        "place": str(place.root.resolve()),
+        "unit": place.unit,
+        "alignment": {k: v for k, v in place.alignment.items() if k not in ("residuals", "notes")},
+        "data": data,
+        "training_frames": len(frames),
+        "validation_frames": len(validation),
+        "backbone_weights": network.backbone.weights_from,
+        "trainable_parameters": network.trainable_parameters(),
+        "total_parameters": network.total_parameters(),
+    }
+    write_config(run_dir / CONFIG, config, run=about)
+    progress(f"{config.backbone} weights: {network.backbone.weights_from}", 0.0)
+    batches, held_out = _prepare(place, config, network, (frames, validation), progress)
+    task = AbsoluteTask(network, config, held_out)
+    result = fit(task, batches, config, run_dir, progress)
+    save_weights(run_dir / WEIGHTS, network, task="absolute", model=config.model)
+    (run_dir / BEST).unlink(missing_ok=True)  # model.safetensors now holds these
+    about |= {"seconds": round(result.seconds, 1), "epochs": result.epochs}
+    about |= {"best_epoch": result.best_epoch}
+    write_config(run_dir / CONFIG, config, run=about)
+    return Run(run_dir, ready(network, config), result)
+
+
+def predict(model: AbsoluteModel, images: Sequence[Path]) -> Pose:
+    """Return (N,) world_from_cam poses of image files."""
+    from sightline.learning.cache import read_frame
+
+    if not images:
+        return Pose.stack([])
+    return model.predict_frames(np.stack([read_frame(path, model.size) for path in images]))
+
+
+def evaluate(
+    run_dir: Path,
+    walk: Path | None = None,
+    progress: Progress = lambda _stage, _fraction: None,
+) -> dict[str, Any]:
+    """Return a run's scores, and write predictions, scores, plots and the model card.
+
+    Args:
+        run_dir: A finished run.
+        walk: Another folder with ``poses.csv`` and images (in ``images/`` or beside it) in the
+            same world, never trained on; the place's own frames where None. Its files get its
+            name: ``predictions-NAME.csv``, ``metrics-NAME.json``.
+        progress: Called with a text and the fraction done.
+
+    Raises:
+        InputError: The run is not finished, or the walk has no posed frames.
+    """
+    model = load_run(run_dir)
+    place = run_place(run_dir)
+    suffix = "" if walk is None else f"-{walk.resolve().name}"
+    frames, folder = _frames_to_score(place, walk)
+    cache_dir = place.cache_dir
+    names = [f.image for f in frames]
+    cache = cache_frames(folder, names, model.size, cache_dir, progress=progress)
+    progress("predicting", 0.5)
+    predicted = model.predict_frames(cache.array[cache.rows(names)])
+    splits = tuple(WALK if walk is not None else f.split for f in frames)
+    saved = run_dir / f"predictions{suffix}.csv"
+    write_predictions(saved, Predictions(tuple(names), splits, stack_poses(frames), predicted))
+    metrics = score_predictions(read_predictions(saved), place, run_dir.name)
+    write_json(run_dir / f"metrics{suffix}.json", metrics)
+    progress("drawing", 0.8)
+    write_plots(run_dir, suffix, place)
+    write_card(run_dir)
+    progress("evaluated", 1.0)
+    return metrics
+
+
+def score_predictions(predictions: Predictions, place: Place, run: str) -> dict[str, Any]:
+    """Return the scores of each part beside the nearest-training-frame baseline."""
+    order = in_video_order(place.registered())
+    training = stack_poses([f for f in order if f.split == "train"])
+    parts: dict[str, Any] = {}
+    for split in split_names(predictions.splits):
+        part = predictions.of_split(split)
+        parts[split] = scores(part.predicted, part.true)
+        if split not in ("train", ""):
+            baseline = nearest_frame(part.true, training)
+            parts[split]["nearest_frame"] = scores(baseline, part.true)
+            parts[split]["interleaved"] = interleaved(order, split)
+    return {"run": run, "unit": place.unit, "splits": parts}
+
+
+def interleaved(frames: Sequence[PosedFrame], split: str) -> bool:
+    """Return whether most frames of a part have a training frame within two steps of the video.
+
+    Such a part (the paper's mod-3 split) leaks: its frames are near-copies of training frames.
+
+    Args:
+        frames: All frames, in video order.
+        split: The part to judge.
+    """
+    train = np.array([i for i, f in enumerate(frames) if f.split == "train"])
+    part = np.array([i for i, f in enumerate(frames) if f.split == split])
+    if not len(part) or not len(train):
+        return False
+    gap = np.abs(part[:, None] - train[None, :]).min(axis=1)
+    return bool(np.mean(gap <= 2) > 0.5)
+
+
+def run_place(run_dir: Path) -> Place:
+    """Return the place that a run was trained on.
+
+    Raises:
+        PlaceError: It is neither where it was nor around the run folder.
+    """
+    recorded = read_toml(run_dir / CONFIG).get("run", {}).get("place", "")
+    for root in (run_dir.resolve().parent.parent, Path(recorded)):
+        if (root / "place.toml").is_file():
+            return Place.open(root)
+    raise PlaceError(f"{run_dir} was trained on the place {recorded}, which is not there any more")
+
+
+def _prepare(
+    place: Place,
+    config: AbsoluteConfig,
+    network: PoseRegressor,
+    parts: tuple[list[PosedFrame], list[PosedFrame]],
+    progress: Progress,
+) -> tuple[PoseBatches, ValidationFrames | None]:
+    frames, validation = parts
+    names = [f.image for f in in_video_order(place.registered())]
+    size, source = network_size(config), source_size(config)
+    everything = cache_frames(place.images_dir, names, size, place.cache_dir, progress=progress)
+    training = everything
+    rotation = None
+    if config.augments_rotation:
+        own = [f.image for f in frames]
+        training = cache_frames(place.images_dir, own, source, place.cache_dir, progress=progress)
+        camera = place_camera(place)
+        if camera is None:
+            with Image.open(place.images_dir / own[0]) as picture:
+                camera = guess_camera(*picture.size)
+            progress("no camera in place.toml: a usual field of view is assumed", 0.0)
+        rotation = CameraRotation(camera, size, source)
+    features = None
+    if config.freeze and config.augments_pixels:
+        progress("augmentation changes the pixels: frozen features are computed every epoch", 0.0)
+    elif config.freeze:
+        features = cache_features(network.backbone, everything, place.cache_dir, progress=progress)
+    batches = PoseBatches(
+        frames,
+        training,
+        network.backbone.contract,
+        config,
+        TranslationStatistics.of(stack_poses(frames)),
+        rotation=rotation,
+        features=features,
+    )
+    return batches, _held_out(validation, everything, features, config)
+
+
+def _held_out(
+    validation: list[PosedFrame],
+    cache: FrameCache,
+    features: NDArray[np.float32] | None,
+    config: AbsoluteConfig,
+) -> ValidationFrames | None:
+    if not validation:
+        return None
+    rows = cache.rows([f.image for f in validation])
+    inputs = cache.array[rows] if features is None else features[rows]
+    return ValidationFrames(inputs, stack_poses(validation), config)
+
+
+def _data_digest(frames: Sequence[PosedFrame], validation: Sequence[PosedFrame]) -> str:
+    def rows(part: Sequence[PosedFrame]) -> list[Any]:
+        poses = stack_poses(part)
+        numbers = np.concatenate([poses.q_wxyz, poses.translation], axis=1)
+        return [[f.image, *np.round(n, 6).tolist()] for f, n in zip(part, numbers, strict=True)]
+
+    return digest(rows(frames), rows(validation) if validation else [])
+
+
+def _is_finished(run_dir: Path, config: AbsoluteConfig, data: str) -> bool:
+    """Return whether the folder holds this very run, finished.
+
+    Raises:
+        InputError: It holds another one.
+        TrainingError: It holds a checkpoint that nothing says the origin of.
+    """
+    if not (run_dir / CONFIG).is_file():
+        if (run_dir / LAST).is_file():
+            raise TrainingError(f"{run_dir} has a checkpoint and no {CONFIG}; choose another name")
+        return False
+    before = read_config(run_dir / CONFIG)
+    changed = [
+        f.name
+        for f in dataclasses.fields(config)
+        if getattr(before, f.name) != getattr(config, f.name)
+    ]
+    if changed:
+        raise InputError(
+            f"{run_dir} holds a training with another {', '.join(changed)}; choose another run "
+            "name, or delete that folder (nothing was changed)"
+        )
+    if read_toml(run_dir / CONFIG).get("run", {}).get("data") != data:
+        raise InputError(
+            f"{run_dir} holds a training on other poses or splits; choose another run name, or "
+            "delete that folder (nothing was changed)"
+        )
+    return (run_dir / WEIGHTS).is_file()
+
+
+def _frames_to_score(place: Place, walk: Path | None) -> tuple[list[PosedFrame], Path]:
+    if walk is None:
+        return in_video_order(place.registered()), place.images_dir
+    frames = [f for f in read_poses_csv(walk / "poses.csv") if f.world_from_cam is not None]
+    if not frames:
+        raise InputError(f"{walk / 'poses.csv'} has no frame with a pose; nothing can be scored")
+    images = walk / "images"
+    return in_video_order(frames), images if images.is_dir() else walk

@@ -1,0 +1,5 @@
+"""A rendered building floor with exact poses, depth and floor plan."""
+
+from sightline.worlds.floor.config import FloorConfig
+
+__all__ = ["FloorConfig"]

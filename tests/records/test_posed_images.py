@@ -1,0 +1,80 @@
+"""Places made of images with known poses."""
+
+import numpy as np
+import pytest
+
+from sightline.errors import InputError, PlaceError
+from sightline.geometry import Pose
+from sightline.records import Place, PosedFrame
+from sightline.records.posed_images import place_from_frames
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "source"
+    for name in ("seq-01/a.png", "seq-02/a.png"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+FRAMES = [
+    PosedFrame("seq-01/a.png", 0.0, Pose([1, 0, 0, 0], [1, 2, 3]), "train"),
+    PosedFrame("seq-02/a.png", 0.5, None, "test"),
+]
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_images_and_poses_arrive(tmp_path, source, link):
+    seen = []
+    place_from_frames(
+        tmp_path / "place",
+        FRAMES,
+        source,
+        unit="m",
+        link=link,
+        progress=lambda stage, fraction: seen.append((stage, fraction)),
+    )
+    place = Place.open(tmp_path / "place")
+    assert place.unit == "m"
+    first, second = place.frames()
+    assert (first.image, first.timestamp_s, first.split) == ("seq-01_a.png", 0.0, "train")
+    assert (second.image, second.world_from_cam, second.split) == ("seq-02_a.png", None, "test")
+    np.testing.assert_array_equal(first.world_from_cam.translation, [1, 2, 3])
+    for frame, origin in zip(place.frames(), FRAMES, strict=True):
+        image = place.images_dir / frame.image
+        assert image.read_text() == origin.image
+        assert image.is_symlink() == link
+    assert seen == [("images", 0.5), ("images", 1.0)]
+
+
+def test_images_are_copied_once(tmp_path, source):
+    calls = []
+
+    def note(stage, fraction):
+        calls.append(fraction)
+
+    for _ in range(2):
+        place_from_frames(tmp_path / "place", FRAMES, source, unit="m", progress=note)
+    assert calls == [0.5, 1.0]
+    (source / "seq-01" / "a.png").write_text("a new, longer picture")
+    place = place_from_frames(tmp_path / "place", FRAMES, source, unit="m", progress=note)
+    assert len(calls) == 4
+    assert (place.images_dir / "seq-01_a.png").read_text() == "a new, longer picture"
+
+
+def test_what_cannot_be_made_into_a_place_is_named_and_makes_none(tmp_path, source):
+    root = tmp_path / "place"
+    absent = PosedFrame("seq-03/a.png", None, None)
+    twin = PosedFrame("seq-01_a.png", None, None)
+    for frames, message in (
+        ([], "frames are wanted, there is none"),
+        ([*FRAMES, absent], r"seq-03/a\.png is wanted \(1 of 3 images are missing\)"),
+        ([*FRAMES, twin], "the same name"),
+    ):
+        with pytest.raises(InputError, match=message):
+            place_from_frames(root, frames, source, unit="m")
+    assert not root.exists()
+    (root / "mine").mkdir(parents=True)
+    with pytest.raises(PlaceError, match="holds other things"):
+        place_from_frames(root, FRAMES, source, unit="m")
