@@ -3,7 +3,7 @@
 from sightline.media.encode import write_video
 from sightline.media.extract import ExtractedFrame, extract_frames
 from sightline.media.limits import MediaLimits
-from sightline.media.photo import exif_focal_px, list_photos, read_photo, write_photo
+from sightline.media.photo import exif_focal_px, list_photos, photo_size, read_photo, write_photo
 from sightline.media.video import VideoFrame, VideoInfo, iter_frames, probe_video
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "extract_frames",
     "iter_frames",
     "list_photos",
+    "photo_size",
     "probe_video",
     "read_photo",
     "write_photo",

@@ -104,6 +104,17 @@ def read_photo(source: Path | bytes, limits: MediaLimits = DEFAULT_LIMITS) -> ND
     return orientation.apply(pixels)
 
 
+def photo_size(source: Path | bytes, limits: MediaLimits = DEFAULT_LIMITS) -> tuple[int, int]:
+    """Return (width, height) of a photo held upright, from its header.
+
+    Raises:
+        MediaError: As for ``read_photo``, except for damage after the header.
+    """
+    name, content = _content(source, limits)
+    with _open(name, content) as image:
+        return from_exif(_exif(image).get(_EXIF_ORIENTATION)).upright_size(*image.size)
+
+
 def list_photos(folder: Path) -> list[Path]:
     """Return a folder's photos in natural order (``2.jpg`` before ``10.jpg``).
 
