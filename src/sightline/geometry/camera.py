@@ -20,6 +20,10 @@ CAMERA_MODELS = {
 }
 
 
+#: Focal length over the longer side, of a camera nothing is known of.
+DEFAULT_FOCAL_FACTOR = 1.2
+
+
 @dataclass(frozen=True)
 class Camera:
     """One camera's intrinsics.
@@ -54,6 +58,15 @@ class Camera:
             )
         if self.width <= 0 or self.height <= 0:
             raise GeometryError(f"a positive size is wanted, {self.width}x{self.height} came")
+
+    @classmethod
+    def guess(cls, width: int, height: int) -> Camera:
+        """Return a camera of a usual field of view, for pictures of an unknown camera.
+
+        The focal length is 1.2 times the longer side, COLMAP's own guess (45 degrees).
+        """
+        focal = DEFAULT_FOCAL_FACTOR * max(width, height)
+        return cls("SIMPLE_PINHOLE", width, height, (focal, (width - 1) / 2.0, (height - 1) / 2.0))
 
     @property
     def fx(self) -> float:

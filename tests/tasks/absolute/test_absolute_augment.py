@@ -10,7 +10,6 @@ from sightline.learning.cache import FrameSize
 from sightline.tasks.absolute.augment import (
     CameraRotation,
     change_colour,
-    guess_camera,
     random_turns,
 )
 from sightline.tasks.absolute.samples import turned
@@ -97,5 +96,5 @@ def test_colour_changes_within_its_amount() -> None:
 
 
 def test_the_guess_is_colmaps() -> None:
-    camera = guess_camera(480, 640)
+    camera = Camera.guess(480, 640)
     assert (camera.fx, camera.cx, camera.cy) == (768.0, 239.5, 319.5)

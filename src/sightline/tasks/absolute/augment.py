@@ -11,15 +11,6 @@ from torch import Tensor
 from sightline.geometry import Camera
 from sightline.learning.cache import FrameSize
 
-#: Focal length over the larger image side where a place knows no camera (COLMAP's own guess).
-DEFAULT_FOCAL_FACTOR = 1.2
-
-
-def guess_camera(width: int, height: int) -> Camera:
-    """Return a pinhole camera of a usual field of view, for pictures of an unknown camera."""
-    focal = DEFAULT_FOCAL_FACTOR * max(width, height)
-    return Camera("SIMPLE_PINHOLE", width, height, (focal, (width - 1) / 2.0, (height - 1) / 2.0))
-
 
 class CameraRotation:
     """Images as the same camera would have taken them, turned about its centre.

@@ -15,12 +15,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from sightline.errors import InputError, PlaceError, TrainingError
-from sightline.geometry import Pose
+from sightline.geometry import Camera, Pose
 from sightline.learning.cache import FrameCache, cache_features, cache_frames
 from sightline.learning.fit import BEST, LAST, FitResult, backbone_precision, fit, seed_everything
 from sightline.records import Place, PosedFrame, read_poses_csv, stack_poses
 from sightline.records.files import digest, read_toml, write_json
-from sightline.tasks.absolute.augment import CameraRotation, guess_camera
+from sightline.tasks.absolute.augment import CameraRotation
 from sightline.tasks.absolute.checkpoint import (
     CONFIG,
     WEIGHTS,
@@ -313,7 +313,7 @@ def _prepare(
         camera = place_camera(place)
         if camera is None:
             with Image.open(place.images_dir / own[0]) as picture:
-                camera = guess_camera(*picture.size)
+                camera = Camera.guess(*picture.size)
             progress("no camera in place.toml: a usual field of view is assumed", 0.0)
         rotation = CameraRotation(camera, size, source)
     features = None
