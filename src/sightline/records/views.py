@@ -82,7 +82,8 @@ class RelativeEstimate:
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``sightline relate --json`` prints."""
-        pose, moved = self.b_from_a, self.status == "ok"
+        pose = self.b_from_a
+        moved = pose is not None and self.status == "ok"
         content: dict[str, Any] = {
             "status": self.status,
             "method": self.method,
@@ -99,6 +100,10 @@ class RelativeEstimate:
         if self.reason:
             content["reason"] = self.reason
         return content
+
+
+def _numbers(values: NDArray[np.float64]) -> list[float]:
+    return [round(float(v), 8) for v in values]
 
 
 class RelativeMethod(Protocol):
