@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
 import tyro
 
@@ -15,30 +16,45 @@ from sightline.cli.progress import progress_bar
 from sightline.tasks import Task
 
 
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """Score a run: predictions are saved first, every figure is computed from what was saved."""
-
-    run: tyro.conf.Positional[Path]
-    """A run folder, such as myplace/runs/NAME."""
-    walk: Path | None = None
-    """Another walk in the same world (a folder with poses.csv and images), never trained on."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print the scores as JSON."""
-
-
 def run(arguments: Sequence[str]) -> int:
-    """Run the command: ``sightline evaluate TASK RUN``."""
-    name, rest = take_task(arguments, "evaluate", "RUN [--walk FOLDER] [--json]")
-    options = parse(EvaluateOptions, rest, command=f"evaluate {name}")
+    """Run the command: ``sightline evaluate TASK RUN [flags]``."""
+    name, rest = take_task(arguments, "evaluate", "RUN [--json] [flags]")
     task: Task = TASKS.load(name)
+    options: Any = parse(_options(task), rest, command=f"evaluate {name}")
     with progress_bar() as progress:
-        metrics = task.load("evaluate")(options.run, options.walk, progress)
+        metrics = task.load("evaluate")(options.subjects, options.scoring, progress)
     if options.json:
         print(json.dumps(metrics))
         return 0
     from sightline.app.tables import text_table
 
     print(text_table(task.load("table")(metrics)))
-    print(f"plots and card: {options.run}")
+    print(f"plots and predictions: {metrics.get('folder') or options.subjects[0]}")
     return 0
+
+
+def _options(task: Task) -> Any:
+    """Return the command's options with the task's own as flags."""
+    scoring = task.load("scoring")
+    subjects = tyro.conf.Positional[tuple[Path, ...]]
+    fields: list[Any] = [
+        ("subjects", Annotated[subjects, tyro.conf.arg(help=task.subject_help)]),
+        (
+            "json",
+            Annotated[
+                tyro.conf.FlagCreatePairsOff[bool],
+                tyro.conf.arg(help="Print the scores as JSON."),
+            ],
+            dataclasses.field(default=False),
+        ),
+        (
+            "scoring",
+            Annotated[scoring, tyro.conf.arg(name="")],
+            dataclasses.field(default_factory=scoring),
+        ),
+    ]
+    made = dataclasses.make_dataclass("EvaluateOptions", fields, frozen=True)
+    made.__doc__ = (
+        f"Score: {task.summary}. Predictions are saved first; every figure is computed from them."
+    )
+    return made

@@ -12,29 +12,24 @@ import tyro
 from sightline.catalog import TASKS
 from sightline.cli.options import parse, take_config_file, take_task
 from sightline.cli.progress import progress_bar
-from sightline.records import Place
 from sightline.records.config_file import config_from_toml
 from sightline.tasks import Task
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command: ``sightline train TASK PLACE [flags]``."""
-    name, rest = take_task(arguments, "train", "PLACE [--name RUN] [flags]")
+    """Run the command: ``sightline train TASK DATA [flags]``."""
+    name, rest = take_task(arguments, "train", "DATA [--name RUN] [flags]")
     task: Task = TASKS.load(name)
     file, rest = take_config_file(rest)
     config_type = task.load("config")
     config = config_from_toml(config_type, file) if file else config_type()
-    options: Any = parse(
-        _options(config_type, config, task.summary),
-        rest,
-        command=f"train {name}",
-    )
-    place = Place.open(options.place)
-    run_dir = place.runs_dir / (options.name or _default_name(options.config))
+    options: Any = parse(_options(config_type, config, task), rest, command=f"train {name}")
+    data = task.load("data")(options.data)
+    run_dir = options.out or data.runs_dir / (options.name or _default_name(options.config))
     train = task.load("train")
     with progress_bar() as progress:
-        train(place, options.config, run_dir, progress)
-        metrics = task.load("evaluate")(run_dir, None, progress)
+        train(data, options.config, run_dir, progress)
+        metrics = task.load("evaluate")([run_dir], task.load("scoring")(), progress)
     from sightline.app.tables import text_table
 
     print(text_table(task.load("table")(metrics)))
@@ -42,14 +37,20 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _options(config_type: Any, config: object, summary: str) -> Any:
+def _options(config_type: Any, config: object, task: Task) -> Any:
     """Return the command's options with the task's own settings as flags."""
-    name_help = "Name of the run; made of the settings where none is given."
+    name_help = "Name of the run in DATA/runs; made of the settings where none is given."
+    out_help = "Folder of the run; DATA/runs/NAME where not given."
     fields: list[Any] = [
-        ("place", Annotated[tyro.conf.Positional[Path], tyro.conf.arg(help="A built place.")]),
+        ("data", Annotated[tyro.conf.Positional[Path], tyro.conf.arg(help=task.data_help)]),
         (
             "name",
             Annotated[str | None, tyro.conf.arg(help=name_help)],
+            dataclasses.field(default=None),
+        ),
+        (
+            "out",
+            Annotated[Path | None, tyro.conf.arg(help=out_help)],
             dataclasses.field(default=None),
         ),
         (
@@ -59,7 +60,7 @@ def _options(config_type: Any, config: object, summary: str) -> Any:
         ),
     ]
     made = dataclasses.make_dataclass("TrainOptions", fields, frozen=True)
-    made.__doc__ = f"Train: {summary}."
+    made.__doc__ = f"Train: {task.summary}."
     return made
 
 
