@@ -1,4 +1,4 @@
-"""Names of tasks, datasets and backbones, and what stands behind them; nothing loads until used.
+"""Names of tasks, datasets, worlds and backbones, and what stands behind them; nothing loads until used.
 
 Another package adds its own through entry points::
 
@@ -105,7 +105,10 @@ class Catalog:
 
 TASKS = Catalog(
     "task",
-    [("absolute", "sightline.tasks.absolute:TASK")],
+    [
+        ("absolute", "sightline.tasks.absolute:TASK"),
+        ("relative", "sightline.tasks.relative:TASK"),
+    ],
     group="sightline.tasks",
 )
 
@@ -116,6 +119,15 @@ DATASETS = Catalog(
         ("tum_rgbd", "sightline.datasets.tum_rgbd:make_place"),
     ],
     group="sightline.datasets",
+)
+
+WORLDS = Catalog(
+    "world",
+    [
+        ("floor", "sightline.worlds:FLOOR"),
+        ("rooms", "sightline.worlds:ROOMS"),
+    ],
+    group="sightline.worlds",
 )
 
 

@@ -14,11 +14,17 @@ from sightline.errors import InputError
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "help"
 #: Commands whose help depends on a name that comes first.
-NAMED = {"train": "absolute", "evaluate": "absolute", "import": "tum_rgbd", "reproduce": "000"}
+NAMED = {
+    "train": ["absolute", "relative"],
+    "evaluate": ["absolute", "relative"],
+    "import": ["tum_rgbd"],
+    "reproduce": ["000", "002"],
+    "render": ["floor", "rooms"],
+}
 HELPS = {
     "sightline": ["--help"],
     **{name: [name, "--help"] for name in cli.COMMANDS if name not in NAMED},
-    **{f"{name}-{first}": [name, first, "--help"] for name, first in NAMED.items()},
+    **{f"{c}-{first}": [c, first, "--help"] for c, names in NAMED.items() for first in names},
 }
 
 
@@ -62,7 +68,7 @@ def test_help_imports_neither_torch_nor_colmap() -> None:
         "import sys, contextlib, io\n"
         "from sightline.cli.main import main, COMMANDS\n"
         f"named = {NAMED}\n"
-        "helps = [[c, named[c], '--help'] if c in named else [c, '--help'] for c in COMMANDS]\n"
+        "helps = [[c, n, '--help'] for c in COMMANDS for n in named.get(c, ['--help'])]\n"
         "for arguments in helps:\n"
         "    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
         "        main(arguments)\n"

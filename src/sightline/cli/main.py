@@ -20,12 +20,14 @@ COMMANDS = {
     "train": ("train", "train a task's network"),
     "evaluate": ("evaluate", "score a run from its saved predictions"),
     "localize": ("localize", "say where photos or a video were taken"),
+    "relate": ("relate", "say how one photo's camera stands to another's"),
     "serve": ("serve", "serve a place: API and dashboard"),
     "export": ("export", "write a place as COLMAP, TUM or the paper's CSV files"),
     "doctor": ("doctor", "say what went well and ill in a reconstruction"),
     "reproduce": ("reproduce", "a paper's tables and figures, measured on a place"),
+    "render": ("render", "render a world with exact truth, to learn and to measure on"),
     "demo": ("demo", "render a building and do everything on it"),
-    "catalog": ("catalog", "list tasks, datasets and backbones"),
+    "catalog": ("catalog", "list tasks, datasets and worlds"),
 }
 
 
@@ -81,7 +83,7 @@ def _overview() -> str:
     lines = [f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items()]
     return (
         "usage: sightline COMMAND ...\n\n"
-        "Images into geometry: where a camera stood, shown on the floor plan.\n\n"
+        "Images into geometry: where a camera stood, and how it moved.\n\n"
         + "\n".join(lines)
         + "\n\n`sightline COMMAND --help` says more; `sightline --version` says which.\n"
     )
