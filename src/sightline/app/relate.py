@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sightline.errors import InputError, PlaceError, SightlineError
-from sightline.geometry import Camera, Pose, relative_pose
+from sightline.geometry import Camera, Pose
+from sightline.geometry.pose import relative_pose
 from sightline.media import photo_size
 from sightline.records.pairs import ImagePair, read_pairs_csv
 from sightline.records.views import RelativeEstimate, RelativeMethod, read_view
@@ -49,37 +50,6 @@ class Relation:
             **self.estimate.to_json(),
             "intrinsics": list(self.intrinsics),
         }
-
-
-def method_names() -> tuple[str, ...]:
-    """Return the names that :func:`create_method` knows."""
-    from sightline.tasks.relative.classical import CLASSICAL
-
-    return ("auto", "cnn", *CLASSICAL)
-
-
-def create_method(name: str = "auto", run: Path | None = None) -> RelativeMethod:
-    """Return a method by name.
-
-    Args:
-        name: ``auto``, ``cnn``, or a classical one (``sift``, ``orb+opencv``, ...).
-        run: Run folder of the network that ``cnn`` and ``auto`` use; the bundled one where None.
-
-    Raises:
-        InputError: An unknown name, or a method that this machine has not.
-        WeightsError: ``cnn`` without a run where no network is bundled.
-    """
-    from sightline.tasks.relative.auto import AutoMethod
-    from sightline.tasks.relative.classical import CLASSICAL, classical_method
-    from sightline.tasks.relative.predict import default_model, load_run, need_default_model
-
-    if name == "auto":
-        return AutoMethod(default_model() if run is None else load_run(run))
-    if name == "cnn":
-        return need_default_model() if run is None else load_run(run)
-    if name.partition("+")[0] not in CLASSICAL:
-        raise InputError(f"a method of {', '.join(method_names())} is wanted, {name!r} came")
-    return classical_method(name)
 
 
 def pair_from_flags(
@@ -161,7 +131,7 @@ def relate(
 
     Args:
         pair: Its images are relative to ``root``.
-        method: From :func:`create_method`.
+        method: From ``tasks.relative.scoring.make_method``.
         scale: For a translation in metres.
         root: Folder of the images.
 

@@ -62,7 +62,8 @@ def _check(options: RelateOptions) -> None:
 
 
 def _relations(options: RelateOptions) -> Iterator[Relation]:
-    from sightline.app.relate import Scale, create_method, pair_from_flags, relate, relate_list
+    from sightline.app.relate import Scale, pair_from_flags, relate, relate_list
+    from sightline.tasks.relative.scoring import make_method
 
     localizer = None
     if options.place is not None:
@@ -71,7 +72,7 @@ def _relations(options: RelateOptions) -> Iterator[Relation]:
 
         localizer = Localizer.open(Place.open(options.place))
     scale = Scale(options.baseline, localizer)
-    method = create_method(options.method, options.run)
+    method = make_method(options.method, options.run)
     if options.pairs is not None:
         yield from relate_list(options.pairs, method, scale)
         return
