@@ -27,10 +27,10 @@ from torch import Tensor, nn
 
 from sightline.errors import TrainingError
 from sightline.learning.config import FitConfig
+from sightline.learning.runs import LAST
 from sightline.learning.torchvision_compat import import_torchvision
 from sightline.records.files import write_text
 
-LAST = "last.ckpt"
 BEST = "best.safetensors"
 HISTORY = "history.csv"
 

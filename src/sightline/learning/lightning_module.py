@@ -18,7 +18,6 @@ from sightline.learning.config import FitConfig
 from sightline.learning.fit import (
     BEST,
     HISTORY,
-    LAST,
     VALIDATION_SHARE,
     FitResult,
     Progress,
@@ -26,6 +25,7 @@ from sightline.learning.fit import (
     learning_rate_factor,
     write_history,
 )
+from sightline.learning.runs import LAST
 from sightline.learning.torchvision_compat import import_torchvision
 from sightline.records.files import atomic_path
 

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from sightline.errors import InputError, WeightsError
+from sightline.errors import InputError
 from sightline.geometry import Pose
-from sightline.learning.backbones import read_state
 from sightline.learning.cache import FrameSize
-from sightline.records.files import atomic_path
+from sightline.learning.runs import CONFIG, WEIGHTS, load_weights, save_weights
 from sightline.tasks.absolute.config import AbsoluteConfig, read_config
 from sightline.tasks.absolute.model import PoseRegressor, create_model
 from sightline.tasks.absolute.samples import network_size
 
-CONFIG = "config.toml"
-WEIGHTS = "model.safetensors"
+__all__ = ["CONFIG", "WEIGHTS", "AbsoluteModel", "load_run", "ready", "save_weights"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,15 +77,6 @@ def ready(network: PoseRegressor, config: AbsoluteConfig) -> AbsoluteModel:
     return AbsoluteModel(network, network_size(config), config)
 
 
-def save_weights(path: Path, network: PoseRegressor, **metadata: Any) -> None:
-    """Write the whole network's weights as safetensors, atomically."""
-    from safetensors.torch import save_file
-
-    state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-    with atomic_path(path) as temporary:
-        save_file(state, temporary, {key: str(value) for key, value in metadata.items()})
-
-
 def load_run(run_dir: str | Path) -> AbsoluteModel:
     """Return the trained model of a run folder.
 
@@ -98,16 +86,6 @@ def load_run(run_dir: str | Path) -> AbsoluteModel:
     """
     run_dir = Path(run_dir)
     config = read_config(run_dir / CONFIG)
-    path = run_dir / WEIGHTS
-    if not path.is_file():
-        raise WeightsError(
-            f"{run_dir} has no {WEIGHTS} (its training did not end); run `sightline train` again, "
-            "it resumes"
-        )
     network = create_model(config, weights="none")
-    try:
-        network.load_state_dict(read_state(path), strict=True)
-    except RuntimeError as error:
-        detail = "; ".join(line.strip() for line in str(error).splitlines()[1:])[:300]
-        raise WeightsError(f"{path} does not fit {CONFIG} beside it: {detail}") from error
+    load_weights(run_dir, network)
     return ready(network, config)

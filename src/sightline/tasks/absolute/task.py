@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from sightline.errors import InputError, PlaceError, TrainingError
+from sightline.errors import InputError, PlaceError
 from sightline.geometry import Camera, Pose
 from sightline.learning.cache import FrameCache, cache_features, cache_frames
-from sightline.learning.fit import BEST, LAST, FitResult, backbone_precision, fit, seed_everything
+from sightline.learning.fit import BEST, FitResult, backbone_precision, fit, seed_everything
+from sightline.learning.runs import CONFIG, WEIGHTS, is_finished, save_weights
 from sightline.records import Place, PosedFrame, read_poses_csv, stack_poses
 from sightline.records.files import digest, read_toml, write_json
 from sightline.tasks.absolute.augment import CameraRotation
-from sightline.tasks.absolute.checkpoint import (
-    CONFIG,
-    WEIGHTS,
-    AbsoluteModel,
-    load_run,
-    ready,
-    save_weights,
-)
+from sightline.tasks.absolute.checkpoint import AbsoluteModel, load_run, ready
 from sightline.tasks.absolute.config import AbsoluteConfig, read_config, write_config
 from sightline.tasks.absolute.loss import MapNetLoss, PoseNetLoss
 from sightline.tasks.absolute.metrics import (
@@ -362,27 +355,8 @@ def _is_finished(run_dir: Path, config: AbsoluteConfig, data: str) -> bool:
         InputError: It holds another one.
         TrainingError: It holds a checkpoint that nothing says the origin of.
     """
-    if not (run_dir / CONFIG).is_file():
-        if (run_dir / LAST).is_file():
-            raise TrainingError(f"{run_dir} has a checkpoint and no {CONFIG}; choose another name")
-        return False
-    before = read_config(run_dir / CONFIG)
-    changed = [
-        f.name
-        for f in dataclasses.fields(config)
-        if getattr(before, f.name) != getattr(config, f.name)
-    ]
-    if changed:
-        raise InputError(
-            f"{run_dir} holds a training with another {', '.join(changed)}; choose another run "
-            "name, or delete that folder (nothing was changed)"
-        )
-    if read_toml(run_dir / CONFIG).get("run", {}).get("data") != data:
-        raise InputError(
-            f"{run_dir} holds a training on other poses or splits; choose another run name, or "
-            "delete that folder (nothing was changed)"
-        )
-    return (run_dir / WEIGHTS).is_file()
+    before = read_config(run_dir / CONFIG) if (run_dir / CONFIG).is_file() else None
+    return is_finished(run_dir, config, before, data, "poses or splits")
 
 
 def _frames_to_score(place: Place, walk: Path | None) -> tuple[list[PosedFrame], Path]:
