@@ -24,9 +24,9 @@ from sightline.records.splits import assign_split
 from sightline.tasks.absolute.config import AbsoluteConfig
 from sightline.worlds.floor import FloorConfig
 from sightline.worlds.floor.geometry import build_floor
-from sightline.worlds.floor.renderer import FloorRenderer
 from sightline.worlds.floor.walks import mapping_walk
 from sightline.worlds.floor.write import FloorFiles, write_floor
+from sightline.worlds.renderer import MeshRenderer
 
 Progress = Callable[[str, float], None]
 
@@ -84,7 +84,7 @@ def render_walk(folder: Path, count: int, width: int, height: int) -> list[Posed
     chosen = [walk[i] for i in np.linspace(0, len(walk) - 1, count).astype(int)]
     folder.mkdir(parents=True, exist_ok=True)
     frames = []
-    with FloorRenderer(build_floor(config)) as renderer:
+    with MeshRenderer(build_floor(config)) as renderer:
         for i, (stamp, pose) in enumerate(chosen):
             name = f"{i:04d}.jpg"
             picture = renderer.render_rgb(pose, config.camera)

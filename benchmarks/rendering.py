@@ -19,8 +19,8 @@ from _harness import Benchmark, best_of, in_own_process, percentile, run_main, t
 from sightline.geometry import Camera, Pose
 from sightline.worlds.floor import FloorConfig
 from sightline.worlds.floor.geometry import FloorWorld, build_floor
-from sightline.worlds.floor.renderer import FloorRenderer, clip_from_cam
 from sightline.worlds.floor.walks import mapping_walk
+from sightline.worlds.renderer import MeshRenderer, clip_from_cam
 
 GOAL_FPS = 100.0
 METHODS = ("one draw a surface", "renderer, with depth", "renderer, picture alone")
@@ -130,7 +130,7 @@ def _prepare(
     poses = [walk[i][1] for i in np.linspace(0, len(walk) - 1, frames).astype(int)]
     if method == METHODS[0]:
         return SurfaceBySurface(world, config.camera).render, poses
-    renderer = FloorRenderer(world)
+    renderer = MeshRenderer(world)
     if method == METHODS[1]:
         return lambda pose: renderer.render(pose, config.camera)[0], poses
     return lambda pose: renderer.render_rgb(pose, config.camera), poses

@@ -21,8 +21,8 @@ from sightline.records.colmap import read_model
 from sightline.worlds.floor import FloorConfig
 from sightline.worlds.floor.geometry import build_floor
 from sightline.worlds.floor.plan import write_plan
-from sightline.worlds.floor.renderer import FloorRenderer
 from sightline.worlds.floor.walks import mapping_pose
+from sightline.worlds.renderer import MeshRenderer
 
 FPS = 5
 FRAMES = 28
@@ -99,7 +99,7 @@ def noisy(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.ui
 
 
 def render(
-    renderer: FloorRenderer,
+    renderer: MeshRenderer,
     poses: Pose,
     camera: Camera | None = None,
     exposures: Sequence[float] = (),
@@ -125,7 +125,7 @@ def write_photos(
 
 
 def control_csv(
-    path: Path, place: Place, poses: Pose, renderer: FloorRenderer, every: int = 4
+    path: Path, place: Place, poses: Pose, renderer: MeshRenderer, every: int = 4
 ) -> Path:
     """Write control points: true centres of some frames, and true positions of map points.
 
@@ -161,7 +161,7 @@ def make_floor_place(folder: Path) -> FloorPlace:
     plan = write_plan(folder, world.layout)
     queries, far = beside(poses, seed=0, count=8), beside(walk_poses(FAR_S), seed=1, count=4)
     exposures = np.linspace(0.8, 1.2, 8).tolist()
-    with FloorRenderer(world) as renderer:
+    with MeshRenderer(world) as renderer:
         pictures = render(renderer, poses)
         write_video(video, pictures, fps=FPS, rotation_deg=ROTATION_DEG)
         photos = write_photos(folder / "queries", render(renderer, queries, exposures=exposures))
@@ -170,7 +170,7 @@ def make_floor_place(folder: Path) -> FloorPlace:
         away = render(renderer, far)
         place = build(video, folder / "place", CONFIG)
         control = control_csv(folder / "control.csv", place, poses, renderer)
-    with FloorRenderer(build_floor(floor_config(seed=11))) as renderer:
+    with MeshRenderer(build_floor(floor_config(seed=11))) as renderer:
         away += render(renderer, far)
     noise = np.random.default_rng(2).integers(0, 256, (320, 240, 3), dtype=np.uint8)
     align_by_control(place, control)

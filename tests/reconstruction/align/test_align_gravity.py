@@ -16,8 +16,8 @@ from sightline.reconstruction.align.gravity import (
 from sightline.reconstruction.align.lines import line_plane_normals
 from sightline.worlds.floor import FloorConfig
 from sightline.worlds.floor.geometry import build_floor
-from sightline.worlds.floor.renderer import FloorRenderer
 from sightline.worlds.floor.walks import mapping_walk, second_walk
+from sightline.worlds.renderer import MeshRenderer
 
 
 def up_in_map(walk):
@@ -219,7 +219,7 @@ def test_up_of_a_rendered_floor(tmp_path):
     """Both walks of the rendered floor, from true poses in a frame of their own."""
     config = FloorConfig()
     rng = np.random.default_rng(0)
-    with FloorRenderer(build_floor(config)) as renderer:
+    with MeshRenderer(build_floor(config)) as renderer:
         for walk in (mapping_walk(config, fps=1.0), second_walk(config)):
             poses = Pose.stack([pose for _, pose in walk])
             chosen = np.linspace(0, len(poses) - 1, 20).round().astype(int)

@@ -6,7 +6,7 @@ import pytest
 
 from sightline.worlds.floor import FloorConfig
 from sightline.worlds.floor.geometry import FloorWorld, build_floor
-from sightline.worlds.floor.renderer import FloorRenderer
+from sightline.worlds.renderer import MeshRenderer
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +20,6 @@ def floor_world(floor_config: FloorConfig) -> FloorWorld:
 
 
 @pytest.fixture(scope="session")
-def floor_renderer(floor_world: FloorWorld) -> Iterator[FloorRenderer]:
-    with FloorRenderer(floor_world) as renderer:
+def floor_renderer(floor_world: FloorWorld) -> Iterator[MeshRenderer]:
+    with MeshRenderer(floor_world) as renderer:
         yield renderer

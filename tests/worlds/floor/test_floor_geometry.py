@@ -9,8 +9,8 @@ import pytest
 
 from sightline.errors import InputError
 from sightline.geometry import Pose
+from sightline.worlds.canvas import TextureSpec
 from sightline.worlds.floor import FloorConfig
-from sightline.worlds.floor.canvas import TextureSpec
 from sightline.worlds.floor.geometry import FloorWorld, build_floor
 from sightline.worlds.floor.textures import PAINTERS, paint_layers
 from sightline.worlds.floor.walks import mapping_walk, second_walk

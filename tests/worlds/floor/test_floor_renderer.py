@@ -7,9 +7,9 @@ from sightline.errors import RenderError
 from sightline.geometry import Camera, Pose
 from sightline.worlds.floor import FloorConfig
 from sightline.worlds.floor.geometry import FloorWorld
-from sightline.worlds.floor.renderer import FloorRenderer
 from sightline.worlds.floor.surfaces import Surface
 from sightline.worlds.floor.walks import mapping_walk, second_walk
+from sightline.worlds.renderer import MeshRenderer
 
 pytestmark = pytest.mark.egl
 
@@ -42,7 +42,7 @@ def _some_poses(config: FloorConfig) -> list[Pose]:
 
 
 def test_depth_is_ray_plane_intersection(
-    floor_renderer: FloorRenderer, floor_world: FloorWorld, floor_config: FloorConfig
+    floor_renderer: MeshRenderer, floor_world: FloorWorld, floor_config: FloorConfig
 ):
     camera, rng = floor_config.camera, np.random.default_rng(0)
     errors = []
@@ -73,7 +73,7 @@ def _edge_crossing(
 
 
 def test_projected_corners_land_on_rendered_edges(
-    floor_renderer: FloorRenderer, floor_world: FloorWorld, floor_config: FloorConfig
+    floor_renderer: MeshRenderer, floor_world: FloorWorld, floor_config: FloorConfig
 ):
     """The island's corners are vertical edges between near wall and far floor or wall."""
     camera, island = floor_config.camera, floor_world.layout.island
@@ -102,7 +102,7 @@ def test_projected_corners_land_on_rendered_edges(
     assert abs(np.mean(found)) < 0.15
 
 
-def test_a_pixel_grid_maps_exactly(floor_renderer: FloorRenderer, floor_world: FloorWorld):
+def test_a_pixel_grid_maps_exactly(floor_renderer: MeshRenderer, floor_world: FloorWorld):
     """Looking straight at a wall, the skirting's top edge falls on the row the camera says."""
     config = floor_world.config
     camera = Camera("PINHOLE", 320, 240, (200.0, 210.0, 150.25, 110.75))
@@ -123,7 +123,7 @@ def test_a_pixel_grid_maps_exactly(floor_renderer: FloorRenderer, floor_world: F
 
 
 def test_reprojected_depth_matches_the_other_frames_colours(
-    floor_renderer: FloorRenderer, floor_config: FloorConfig
+    floor_renderer: MeshRenderer, floor_config: FloorConfig
 ):
     camera = floor_config.camera
     walk = mapping_walk(floor_config, 5.0)
@@ -148,7 +148,7 @@ def test_reprojected_depth_matches_the_other_frames_colours(
 
 
 def test_every_pixel_of_both_walks_is_covered(
-    floor_renderer: FloorRenderer, floor_config: FloorConfig
+    floor_renderer: MeshRenderer, floor_config: FloorConfig
 ):
     poses = [pose for _, pose in mapping_walk(floor_config, 1.0) + second_walk(floor_config)[::4]]
     holes = [int((floor_renderer.render(p, floor_config.camera)[1] <= 0).sum()) for p in poses]
@@ -156,7 +156,7 @@ def test_every_pixel_of_both_walks_is_covered(
 
 
 def test_fast_path_gives_the_same_picture_and_exposure_scales_it(
-    floor_renderer: FloorRenderer, floor_config: FloorConfig
+    floor_renderer: MeshRenderer, floor_config: FloorConfig
 ):
     camera, pose = floor_config.camera, mapping_walk(floor_config, 1.0)[7][1]
     picture, depth = floor_renderer.render(pose, camera)
@@ -168,7 +168,7 @@ def test_fast_path_gives_the_same_picture_and_exposure_scales_it(
     assert np.abs(dark - picture / 2)[unclipped].max() <= 1.01
 
 
-def test_a_lens_with_distortion_is_refused(floor_renderer: FloorRenderer):
+def test_a_lens_with_distortion_is_refused(floor_renderer: MeshRenderer):
     camera = Camera("SIMPLE_RADIAL", 64, 48, (50.0, 31.5, 23.5, 0.1))
     with pytest.raises(RenderError, match="SIMPLE_RADIAL came"):
         floor_renderer.render(Pose.identity(), camera)
@@ -182,6 +182,6 @@ def test_missing_egl_names_the_packages(monkeypatch: pytest.MonkeyPatch, floor_w
 
     monkeypatch.setattr(moderngl, "create_context", no_egl)
     with pytest.raises(RenderError, match="libegl1 and libgl1-mesa-dri") as caught:
-        FloorRenderer(floor_world)
+        MeshRenderer(floor_world)
     assert "libEGL.so not loaded" in str(caught.value)
     assert "\n" not in str(caught.value)

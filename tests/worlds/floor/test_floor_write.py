@@ -13,9 +13,9 @@ from sightline.records import FloorPlan, read_poses_csv
 from sightline.worlds.floor import FloorConfig
 from sightline.worlds.floor import write as writing
 from sightline.worlds.floor.geometry import build_floor
-from sightline.worlds.floor.renderer import FloorRenderer
 from sightline.worlds.floor.walks import mapping_walk, second_exposures
 from sightline.worlds.floor.write import FloorFiles, write_floor
+from sightline.worlds.renderer import MeshRenderer
 
 pytestmark = pytest.mark.egl
 
@@ -58,7 +58,7 @@ def test_video_is_portrait_by_rotation_and_its_truth_fits(written: FloorFiles):
     assert rotation % 180 == 90
     assert len(truth) == len(pictures) == len(mapping_walk(SMALL))
     np.testing.assert_allclose([f.timestamp_s for f in truth], stamps, atol=1e-5)
-    with FloorRenderer(build_floor(SMALL)) as renderer:
+    with MeshRenderer(build_floor(SMALL)) as renderer:
         for k in (0, len(truth) - 1):
             assert truth[k].world_from_cam is not None
             sharp = renderer.render_rgb(truth[k].world_from_cam, SMALL.camera).astype(float)
@@ -75,7 +75,7 @@ def test_second_walk_has_its_own_exposure(written: FloorFiles):
     assert [f.image for f in frames] == ["0000.jpg", "0001.jpg", "0002.jpg"]
     exposures = second_exposures(SMALL)
     assert np.ptp(exposures) > 0.01
-    with FloorRenderer(build_floor(SMALL)) as renderer:
+    with MeshRenderer(build_floor(SMALL)) as renderer:
         for frame, exposure in zip(frames, exposures, strict=True):
             photo = np.asarray(Image.open(written.second_images / frame.image), float)
             assert frame.world_from_cam is not None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sightline.worlds.floor.canvas import TextureSpec
+from sightline.worlds.canvas import TextureSpec
 from sightline.worlds.floor.config import FloorConfig
 from sightline.worlds.floor.furniture import add_furniture
 from sightline.worlds.floor.layout import DOOR_HEIGHT_M, Face, FloorLayout, Rect, Span

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sightline.errors import InputError
-from sightline.worlds.floor.canvas import TextureSpec
+from sightline.worlds.canvas import TextureSpec
 from sightline.worlds.floor.layout import Furniture
 from sightline.worlds.floor.surfaces import SurfaceBuilder
 

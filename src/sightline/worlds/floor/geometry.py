@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.worlds.canvas import TextureSpec
 from sightline.worlds.floor.building import furnish
-from sightline.worlds.floor.canvas import TextureSpec
 from sightline.worlds.floor.config import FloorConfig
 from sightline.worlds.floor.layout import FloorLayout, layout_floor
 from sightline.worlds.floor.light import bake_light

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from sightline.geometry.rotation import Array
-from sightline.worlds.floor.canvas import (
+from sightline.worlds.canvas import (
     LAYER_PX,
     Picture,
     TextureSpec,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sightline.geometry.rotation import Array
-from sightline.worlds.floor.canvas import TextureSpec
+from sightline.worlds.canvas import TextureSpec
 
 Vec3 = Sequence[float]
 WHITE: Vec3 = (1.0, 1.0, 1.0)

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import InputError
-from sightline.worlds.floor import materials, pictures
-from sightline.worlds.floor.canvas import LAYER_PX, Picture, TextureSpec
+from sightline.worlds import pictures
+from sightline.worlds.canvas import LAYER_PX, Picture, TextureSpec
+from sightline.worlds.floor import materials
 
 #: Kind -> painter.
 PAINTERS: dict[str, Callable[[TextureSpec, np.random.Generator], Picture]] = {

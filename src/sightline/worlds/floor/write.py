@@ -18,13 +18,13 @@ from sightline.records.frames import PosedFrame, write_poses_csv
 from sightline.worlds.floor.config import FloorConfig
 from sightline.worlds.floor.geometry import build_floor
 from sightline.worlds.floor.plan import write_plan
-from sightline.worlds.floor.renderer import FloorRenderer
 from sightline.worlds.floor.walks import (
     mapping_pose,
     mapping_walk,
     second_exposures,
     second_walk,
 )
+from sightline.worlds.renderer import MeshRenderer
 
 Progress = Callable[[str, float], None]
 
@@ -110,7 +110,7 @@ def _write_all(files: FloorFiles, config: FloorConfig, report: Progress) -> None
     walk = mapping_walk(config)
     frames = [PosedFrame(f"{i:06d}", t, pose) for i, (t, pose) in enumerate(walk)]
     write_poses_csv(files.truth, frames)
-    with FloorRenderer(world) as renderer:
+    with MeshRenderer(world) as renderer:
         noise = _SensorNoise(config)
         video = _video_frames(renderer, config, noise, report)
         write_video(
@@ -121,7 +121,7 @@ def _write_all(files: FloorFiles, config: FloorConfig, report: Progress) -> None
 
 
 def _video_frames(
-    renderer: FloorRenderer, config: FloorConfig, noise: _SensorNoise, report: Progress
+    renderer: MeshRenderer, config: FloorConfig, noise: _SensorNoise, report: Progress
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield upright frames: renderings spread over the shutter time, averaged, with noise."""
     walk = mapping_walk(config)
@@ -138,7 +138,7 @@ def _video_frames(
 
 def _write_second_walk(
     files: FloorFiles,
-    renderer: FloorRenderer,
+    renderer: MeshRenderer,
     config: FloorConfig,
     noise: _SensorNoise,
     report: Progress,

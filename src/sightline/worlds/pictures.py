@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from sightline.worlds.floor.canvas import (
+from sightline.worlds.canvas import (
     LAYER_PX,
     WORDS,
     Picture,

@@ -1,9 +1,9 @@
-"""Pictures and depth of a floor through EGL: one vertex buffer, one texture array, one draw."""
+"""Pictures and depth of a mesh through EGL: one vertex buffer, one texture array, one draw."""
 
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from sightline.errors import RenderError
 from sightline.geometry import Camera, Pose
 from sightline.geometry.rotation import Array
-from sightline.worlds.floor.geometry import FloorWorld
 
 if TYPE_CHECKING:
     import moderngl
@@ -41,17 +40,36 @@ void main() {
 """
 
 
-class FloorRenderer:
-    """Renders a floor from any pose; hold it in a ``with`` block, it owns an EGL context.
+class Mesh(Protocol):
+    """Lit, textured triangles: a world's geometry as the renderer takes it."""
+
+    @property
+    def vertices(self) -> NDArray[np.float32]:
+        """(V, 9): x, y, z in metres, texture u, v, layer, and red, green, blue light."""
+        ...
+
+    @property
+    def triangles(self) -> NDArray[np.uint32]:
+        """(T, 3) vertex indices."""
+        ...
+
+    @property
+    def textures(self) -> NDArray[np.uint8]:
+        """(L, H, W, 3) texture layers, which repeat both ways."""
+        ...
+
+
+class MeshRenderer:
+    """Renders a mesh from any pose; hold it in a ``with`` block, it owns an EGL context.
 
     Args:
-        world: The floor.
+        world: The mesh.
 
     Raises:
         RenderError: EGL or an OpenGL 3.3 driver is missing.
     """
 
-    def __init__(self, world: FloorWorld) -> None:
+    def __init__(self, world: Mesh) -> None:
         self._context = _egl_context()
         self._program: Any = self._context.program(
             vertex_shader=_VERTEX_SHADER, fragment_shader=_FRAGMENT_SHADER
