@@ -53,8 +53,9 @@ class MatchEverything:
 
     def refine(self, image: np.ndarray, camera: Camera, proposal: Pose | None = None) -> Any:
         """Return a ``Refinement``; the proposal is not looked at."""
+        from sightline.reconstruction.two_view.matching import mutual_ratio_matches
         from sightline.records.colmap import estimate_absolute_pose
-        from sightline.tasks.absolute.refine import Refinement, mutual_ratio_matches
+        from sightline.tasks.absolute.refine import Refinement
 
         features = self._extractor.extract(image)
         query = _unit(features.descriptors)

@@ -1,48 +1,13 @@
-"""Matching and the intrinsics assumed, against loops and closed forms."""
+"""The intrinsics assumed for a photo, against closed forms."""
 
 import numpy as np
 import pytest
 
 from sightline.geometry import Camera, Pose
 from sightline.records.colmap import estimate_absolute_pose
-from sightline.tasks.absolute.refine import camera_for_photo, mutual_ratio_matches
+from sightline.tasks.absolute.refine import camera_for_photo
 
 PHONE = Camera("SIMPLE_RADIAL", 480, 640, (430.0, 239.5, 319.5, 0.05))
-
-
-def unit(rng: np.random.Generator, count: int) -> np.ndarray:
-    x = np.abs(rng.normal(size=(count, 128))).astype(np.float32)
-    return x / np.linalg.norm(x, axis=1, keepdims=True)
-
-
-def matches_by_loops(query: np.ndarray, other: np.ndarray, ratio: float) -> list[tuple[int, int]]:
-    found = []
-    for i, q in enumerate(query):
-        distances = [float(np.linalg.norm(q.astype(float) - o)) for o in other]
-        order = np.argsort(distances)
-        j = int(order[0])
-        back = [float(np.linalg.norm(p.astype(float) - other[j])) for p in query]
-        if distances[j] < ratio * distances[order[1]] and int(np.argmin(back)) == i:
-            found.append((i, j))
-    return found
-
-
-@pytest.mark.parametrize("ratio", [0.7, 0.9])
-@pytest.mark.parametrize("counts", [(40, 60), (60, 2), (1, 5)])
-def test_matches_are_those_of_a_double_loop(counts: tuple[int, int], ratio: float) -> None:
-    rng = np.random.default_rng(4)
-    query, other = unit(rng, counts[0]), unit(rng, counts[1])
-    # Noisy copies, so that there is something to find; two of the queries want the same one.
-    shared = min(counts[1], counts[0], 20)
-    query[:shared] = other[:shared] + rng.normal(0, 0.03, (shared, 128))
-    query[-1] = other[0] + rng.normal(0, 0.02, 128)
-    query /= np.linalg.norm(query, axis=1, keepdims=True)
-    before = query.copy()
-    i, j = mutual_ratio_matches(query, other, ratio)
-    wanted = matches_by_loops(query, other, ratio)
-    assert len(wanted) > 0
-    assert list(zip(i.tolist(), j.tolist(), strict=True)) == wanted
-    np.testing.assert_array_equal(query, before)
 
 
 def test_the_same_camera_at_any_size() -> None:

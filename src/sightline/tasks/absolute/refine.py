@@ -18,6 +18,7 @@ from sightline.geometry import Camera, Pose
 from sightline.reconstruction.features import FeatureExtractor, Features
 from sightline.reconstruction.map_index import MapIndex
 from sightline.reconstruction.retrieval import similar
+from sightline.reconstruction.two_view.matching import mutual_ratio_matches
 from sightline.records.colmap import estimate_absolute_pose
 
 #: EXIF focal lengths are whole millimetres of film; farther off is another lens.
@@ -223,31 +224,6 @@ class _PhotoMatches:
                 keypoints, seen = mutual_ratio_matches(self._unit, _unit(descriptors), self._ratio)
                 self._found[frame] = np.stack([keypoints, rows[seen]], axis=1)
         return self._found[frame]
-
-
-def mutual_ratio_matches(
-    query: NDArray[np.float32], other: NDArray[np.float32], ratio: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return index pairs of mutual nearest neighbours that pass Lowe's ratio test.
-
-    Args:
-        query: (M, 128) unit descriptors.
-        other: (N, 128) unit descriptors, N >= 2.
-        ratio: Largest ratio of the best to the second-best distance.
-    """
-    similarity = query @ other.T
-    rows = np.arange(len(query))
-    best = similarity.argmax(axis=1)
-    first = similarity[rows, best].copy()
-    similarity[rows, best] = -1.0
-    second = similarity.max(axis=1)
-    similarity[rows, best] = first
-    # Squared distances of unit vectors are 2 - 2 s.
-    chosen = np.flatnonzero((1.0 - first) < ratio**2 * (1.0 - second))
-    # The way back, for the few columns that came so far: columns are slow to search.
-    back = similarity.T[best[chosen]].argmax(axis=1)
-    chosen = chosen[back == chosen]
-    return chosen, best[chosen]
 
 
 def _unit(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
