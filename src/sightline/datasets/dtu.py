@@ -25,9 +25,10 @@ SIZE = (1600, 1200)
 #: Of the images that are read where a position has several: light 3.
 LIGHT = "3_r5000"
 
-#: Pairs as paper 002 counts them: frusta from the lens to 0.34 m that meet. It does not say its
-#: planes; these give 511 of its 512 pairs for the 49 positions (docs/pairs.md has the others).
-PAPER_PAIRING = PairingConfig(kind="frustum", near=0.001, far=0.34)
+#: Pairs as many as paper 002 counts. It does not say its near and far planes; these were found by
+#: trying: a far plane of 340.5 to 340.9 mm gives its 512 pairs of the 49 positions, and none that
+#: reaches the object (600 mm away) fewer than all 1176. docs/pairs.md has the counts.
+PAPER_PAIRING = PairingConfig(kind="frustum", near=0.001, far=0.3407)
 
 _CALIBRATION = Path("Calibration") / "cal18"
 _IMAGE_FOLDERS = ("Rectified", "Cleaned")

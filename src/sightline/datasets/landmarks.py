@@ -237,10 +237,18 @@ def _read_landmark(
 
 
 def _indices(path: Path, count: int) -> Iterator[tuple[int, int]]:
-    for geometry in read_epipolar_geometries(path):
-        i, j = geometry.a, geometry.b
+    for number, line in enumerate(_lines(path), start=1):
+        cells = line.split()
+        if not cells:
+            continue
+        try:
+            i, j = int(cells[0]), int(cells[1])
+        except (ValueError, IndexError) as error:
+            raise InputError(f"{path}, line {number}: i j R t are wanted ({error})") from error
         if not (0 <= i < count and 0 <= j < count and i != j):
-            raise InputError(f"{path}: two of {count} images are wanted in a line, {i} {j} came")
+            raise InputError(
+                f"{path}, line {number}: two of {count} images are wanted, {i} and {j} came"
+            )
         yield i, j
 
 

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, triu
+from scipy.sparse import csr_array, find, triu
 
 from sightline.errors import InputError
 from sightline.geometry import Camera, Pose
@@ -147,10 +147,7 @@ def pairs_of_frames(
         said[chosen.words] = None
         if chosen.max_angle_deg < 180:
             said[f"turned by {chosen.max_angle_deg:g} degrees or less"] = None
-        for p in np.flatnonzero(_angle_allows(group, chosen)):
-            i, j = chosen.index[p]
-            overlap = None if chosen.overlap is None else float(chosen.overlap[p])
-            pairs.append(_pair(members[i], members[j], overlap))
+        pairs += _pairs(group, chosen)
     if not pairs:
         raise InputError(
             f"a pair or more is wanted, {len(views)} images give none "
@@ -179,11 +176,11 @@ def shared_points(
     _, columns = np.unique(np.concatenate([*seen, np.zeros(0, np.int64)]), return_inverse=True)
     rows = np.repeat(np.arange(len(seen)), counts)
     shape = (len(seen), int(columns.max(initial=-1)) + 1)
-    matrix = csr_matrix((np.ones(len(rows), np.int64), (rows, columns)), shape=shape)
-    shared = triu(matrix @ matrix.T, 1, format="coo")
-    order = np.lexsort((shared.col, shared.row))
-    index = np.stack([shared.row, shared.col], axis=1).astype(np.int64)[order]
-    return index, np.asarray(shared.data, dtype=np.int64)[order], counts
+    sees = csr_array((np.ones(len(rows), np.int64), (rows, columns)), shape=shape)
+    i, j, shared = find(triu(sees @ sees.T, 1))
+    order = np.lexsort((j, i))
+    index = np.stack([i, j], axis=1).astype(np.int64)[order]
+    return index, np.asarray(shared, dtype=np.int64)[order], counts
 
 
 def common_depth(poses: Pose) -> Array | None:
@@ -283,20 +280,16 @@ def _planes(group: _Group, config: PairingConfig) -> tuple[Array, Array]:
     return _AROUND[0] * depth, _AROUND[1] * depth
 
 
-def _angle_allows(group: _Group, chosen: _Chosen) -> NDArray[np.bool_]:
-    """Return (P,) whether the rotation between two views is no larger than allowed."""
-    a, b = group.poses.q_wxyz[chosen.index[:, 0]], group.poses.q_wxyz[chosen.index[:, 1]]
-    return rotation_angle_deg(a, b) <= chosen.max_angle_deg
-
-
-def _pair(a: PosedView, b: PosedView, overlap: float | None) -> ImagePair:
-    return ImagePair(
-        a.image,
-        b.image,
-        relative_pose(b.world_from_cam, a.world_from_cam),
-        a.camera,
-        b.camera,
-        a.scene,
-        a.split,
-        overlap,
-    )
+def _pairs(group: _Group, chosen: _Chosen) -> list[ImagePair]:
+    """Return the chosen pairs that are not turned too far against each other."""
+    i, j = chosen.index.T
+    b_from_a = relative_pose(group.poses[j], group.poses[i])
+    turned = rotation_angle_deg(group.poses.q_wxyz[i], group.poses.q_wxyz[j])
+    pairs = []
+    for k in np.flatnonzero(turned <= chosen.max_angle_deg):
+        a, b = group.views[i[k]], group.views[j[k]]
+        overlap = None if chosen.overlap is None else float(chosen.overlap[k])
+        pairs.append(
+            ImagePair(a.image, b.image, b_from_a[k], a.camera, b.camera, a.scene, a.split, overlap)
+        )
+    return pairs
