@@ -31,9 +31,7 @@ def drive(count=8):
     """A drive straight on, shaking by a degree."""
     shake = np.deg2rad(np.random.default_rng(0).uniform(-1, 1, (count, 3)))
     z = np.arange(count, dtype=float)
-    return Pose.from_rotation(
-        Rotation.from_rotvec(shake), np.stack([0 * z, 0 * z, z], axis=1)
-    )
+    return Pose.from_rotation(Rotation.from_rotvec(shake), np.stack([0 * z, 0 * z, z], axis=1))
 
 
 def views(poses, **extra):

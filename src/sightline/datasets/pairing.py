@@ -290,6 +290,8 @@ def _pairs(group: _Group, chosen: _Chosen) -> list[ImagePair]:
         a, b = group.views[i[k]], group.views[j[k]]
         overlap = None if chosen.overlap is None else float(chosen.overlap[k])
         pairs.append(
-            ImagePair(a.image, b.image, b_from_a[int(k)], a.camera, b.camera, a.scene, a.split, overlap)
+            ImagePair(
+                a.image, b.image, b_from_a[int(k)], a.camera, b.camera, a.scene, a.split, overlap
+            )
         )
     return pairs
