@@ -167,7 +167,7 @@ def test_what_cannot_be_paired_says_so():
         pairs_of_frames(views(drive()), PairingConfig("points"))
     with pytest.raises(InputError, match="1 images give none"):
         pairs_of_frames(views(drive(1)))
-    with pytest.raises(InputError, match="12 images give none.*50% or more"):
+    with pytest.raises(InputError, match=r"12 images give none.*50% or more"):
         pairs_of_frames(views(ring()), PairingConfig("frustum", min_overlap=0.5, max_angle_deg=1))
     blind = [PosedView(Path(f"{n}.jpg"), ring()[n]) for n in range(3)]
     with pytest.raises(InputError, match="intrinsics are wanted"):

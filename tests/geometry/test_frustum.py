@@ -19,6 +19,8 @@ from sightline.geometry.frustum import (
 
 #: 90 degrees across and down, so that the frustum's sides have slope 1.
 SQUARE = Camera("SIMPLE_PINHOLE", 100, 100, (50.0, 49.5, 49.5))
+#: Of random rigs, far from the origin.
+MIDDLE = np.array([500.0, -300.0, 20.0])
 
 
 def looking(centres, angles_deg):
@@ -30,7 +32,7 @@ def looking(centres, angles_deg):
 def random_rig(count, seed):
     rng = np.random.default_rng(seed)
     pose = Pose.from_rotation(
-        Rotation.random(count, rng=rng), rng.uniform(-2, 2, (count, 3)) + [500, -300, 20]
+        Rotation.random(count, rng=rng), rng.uniform(-2, 2, (count, 3)) + MIDDLE
     )
     cameras = [
         Camera("PINHOLE", 60, 40, (f, 0.9 * f, rng.uniform(20, 40), rng.uniform(10, 30)))
@@ -87,7 +89,7 @@ def test_agrees_with_linear_programming_on_random_rigs():
 def test_frusta_that_share_a_sampled_point_intersect():
     cameras, pose, near, far = random_rig(25, 2)
     answer = frusta_intersect(view_frusta(cameras, pose, near, far))
-    points = np.random.default_rng(3).uniform(-5, 5, (60_000, 3)) + [500, -300, 20]
+    points = np.random.default_rng(3).uniform(-5, 5, (60_000, 3)) + MIDDLE
     inside = np.array(
         [
             (points @ a.T <= b).all(axis=1)
