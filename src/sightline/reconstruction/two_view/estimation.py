@@ -74,6 +74,15 @@ class Matches:
     def __getitem__(self, rows: Any) -> Matches:
         return Matches(self.a[rows], self.b[rows], self.a_px[rows], self.b_px[rows], self.pixel)
 
+    def distinct(self) -> Matches:
+        """Return the matches without those that repeat another to the pixel in both images.
+
+        Detectors find one corner at several scales and under several names.
+        """
+        cells = np.round(np.concatenate([self.a_px, self.b_px], axis=1))
+        _, first = np.unique(cells, axis=0, return_index=True)
+        return self[np.sort(first)]
+
     def swapped(self) -> Matches:
         """Return the same matches from b to a."""
         return Matches(self.b, self.a, self.b_px, self.a_px, self.pixel)
@@ -147,12 +156,14 @@ def in_front(b_from_a: Pose, matches: Matches) -> NDArray[np.bool_]:
     # Depths s_a, s_b of the nearest points of the rays t + s_a a and s_b b, times sin^2.
     depth_a, depth_b = cos * bt - at, bt - cos * at
     far = np.linalg.norm(np.cross(a, b), axis=1) < matches.pixel
-    return far | ((depth_a > 0) & (depth_b > 0))
+    front: NDArray[np.bool_] = far | ((depth_a > 0) & (depth_b > 0))
+    return front
 
 
 def inlier_mask(b_from_a: Pose, matches: Matches, threshold_px: float) -> NDArray[np.bool_]:
     """Return (N,) whether a match agrees with a pose: near its epipolar lines, and in front."""
-    return (sampson_px(b_from_a, matches) < threshold_px) & in_front(b_from_a, matches)
+    agrees: NDArray[np.bool_] = sampson_px(b_from_a, matches) < threshold_px
+    return agrees & in_front(b_from_a, matches)
 
 
 def estimate_pose(

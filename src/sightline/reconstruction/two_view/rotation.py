@@ -18,6 +18,8 @@ from sightline.reconstruction.two_view.estimation import (
 
 _HYPOTHESES = 256
 _ROUNDS = 12
+#: Matches that hypotheses are scored on; the refinement takes all.
+_SCORED = 400
 
 #: Residuals of a match that a rotation explains, in pixels of the image features were taken on.
 EXPLAINED_PX = 1.5
@@ -44,13 +46,15 @@ def fit_rotation(matches: Matches, start: Rotation | None = None, seed: int = 0)
         seed: Of RANSAC.
     """
     a, b = _unit(matches.a), _unit(matches.b)
-    candidates = _from_two(a, b, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    candidates = _from_two(a, b, rng)
     if start is not None:
         candidates = np.concatenate([candidates, start.as_matrix()[None]])
+    some = rng.permutation(len(a))[:_SCORED]
     best, least = candidates[0], np.inf
     for candidate in candidates:
         # Chords of unit vectors: as good as angles where it matters.
-        squared = ((a @ candidate.T - b) ** 2).sum(axis=1) / matches.pixel**2
+        squared = ((a[some] @ candidate.T - b[some]) ** 2).sum(axis=1) / matches.pixel**2
         cost = float(np.minimum(squared, (2 * EXPLAINED_PX) ** 2).sum())
         if cost < least:
             best, least = candidate, cost

@@ -152,6 +152,6 @@ def matches_of(
 def match_views(
     cache: KeypointCache, a: View, b: View, ratio: float, *, mutual: bool = True
 ) -> Matches:
-    """Return one detector's matches of two views."""
+    """Return one detector's matches of two views, each once."""
     keypoints = keypoints_of(cache, a, b)
-    return matches_of(a, b, keypoints, match(*keypoints, ratio, mutual=mutual))
+    return matches_of(a, b, keypoints, match(*keypoints, ratio, mutual=mutual)).distinct()
