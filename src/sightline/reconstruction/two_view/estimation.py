@@ -188,7 +188,7 @@ _RAY_CAMERA = {"model": "SIMPLE_PINHOLE", "width": 2, "height": 2, "params": [1.
 
 
 def _by_poselib(matches: Matches, estimator: Estimator, initial: Pose | None) -> Pose | None:
-    import poselib
+    import poselib  # type: ignore[import-untyped]
 
     threshold = estimator.threshold_px * matches.pixel
     ransac = {
@@ -215,7 +215,7 @@ def _by_poselib(matches: Matches, estimator: Estimator, initial: Pose | None) ->
 
 
 def _to_poselib(pose: Pose) -> Any:
-    import poselib
+    import poselib  # type: ignore[import-untyped]
 
     converted = poselib.CameraPose()
     converted.q, converted.t = pose.q_wxyz, pose.translation

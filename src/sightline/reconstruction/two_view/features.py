@@ -108,8 +108,7 @@ def _create(name: str) -> Any:
 
 def _opencv(name: str) -> Any:
     """Return a maker of detectors: OpenCV 5 keeps some in contrib, OpenCV 4 had them at the top."""
-    home = getattr(cv2, "xfeatures2d", cv2)
-    return getattr(home, name) if hasattr(home, name) else getattr(cv2, name)
+    return getattr(cv2, name) if hasattr(cv2, name) else getattr(cv2.xfeatures2d, name)
 
 
 def detect(name: str, image: NDArray[np.uint8], max_side: int = 1600) -> Keypoints:
