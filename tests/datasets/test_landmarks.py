@@ -163,6 +163,22 @@ def test_images_unpacked_elsewhere(landmark, tmp_path):
     assert all(pairs.path(p.image_a).is_file() for p in pairs.pairs)
 
 
+def test_a_photo_that_is_stored_turned_turns_with_its_camera(landmark):
+    """Bundler saw the stored pixels, read_photo gives them upright."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (WIDTH, HEIGHT)).save(landmark / "images" / "1_o.jpg", exif=exif)
+    pair = landmarks.read_landmarks(landmark).pairs[0]
+    assert (pair.camera_b.width, pair.camera_b.height) == (HEIGHT, WIDTH)
+    in_a = (POINTS @ IMAGES[0].rotation.T + IMAGES[0].t) * [1, -1, -1]
+    stored = IMAGES[1].pixels_from_top_left(POINTS)
+    # EXIF 6: the stored picture's left edge becomes the upright one's top, its bottom the left.
+    expected = np.stack([HEIGHT - 1 - stored[:, 1], stored[:, 0]], axis=1)
+    np.testing.assert_allclose(
+        pair.camera_b.project(pair.b_from_a.apply(in_a)), expected, atol=1e-6
+    )
+
+
 def test_without_coords_the_centre_is_the_images(landmark):
     (landmark / "coords.txt").unlink()
     camera = landmarks.read_landmarks(landmark).pairs[0].camera_a

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from sightline.datasets.pair_lists import relative_to
 from sightline.datasets.pairing import PosedView
+from sightline.datasets.turned import as_read, size_as_read
 from sightline.errors import InputError
 from sightline.geometry import Camera
-from sightline.media import photo_size
 from sightline.records.colmap import MapModel, read_model
 from sightline.records.pairs import Unit
 from sightline.records.place import Place
@@ -46,15 +46,13 @@ def views_of_model(folder: Path, images: Path | None = None) -> list[PosedView]:
             f"{base / missing[0]} is wanted ({len(missing)} of {len(model.frames)} images are "
             "missing); give the model's folder of images"
         )
-    return [
-        PosedView(
-            relative_to(base / name, folder),
-            frame.world_from_cam,
-            model.cameras[frame.camera_id],
-            point_ids=_seen(frame.point_ids),
-        )
-        for name, frame in model.frames.items()
-    ]
+    views = []
+    for name, frame in model.frames.items():
+        # COLMAP takes the pixels as they are stored.
+        camera, pose = as_read(base / name, model.cameras[frame.camera_id], frame.world_from_cam)
+        seen = _seen(frame.point_ids)
+        views.append(PosedView(relative_to(base / name, folder), pose, camera, point_ids=seen))
+    return views
 
 
 def views_of_place(place: Place) -> tuple[list[PosedView], Unit]:
@@ -83,7 +81,7 @@ def views_of_place(place: Place) -> tuple[list[PosedView], Unit]:
         # An image that is in poses.csv and not in the model shares no point with any other.
         none = np.zeros(0, np.int64) if model else None
         camera = model.cameras[mapped.camera_id] if model and mapped else _place_camera(place)
-        guess = None if camera else Camera.guess(*photo_size(place.images_dir / frame.image))
+        guess = None if camera else Camera.guess(*size_as_read(place.images_dir / frame.image))
         views.append(
             PosedView(
                 Path("images") / frame.image,

@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 
 from sightline.datasets.pair_lists import relative_to
+from sightline.datasets.turned import stored_header, upright
 from sightline.errors import GeometryError, InputError
 from sightline.geometry import Camera, Pose
 from sightline.geometry.pose import relative_pose
 from sightline.geometry.rotation import Array
-from sightline.media import photo_size
 from sightline.records.pairs import ImagePair, PairSet
 
 #: Paper 002, Sec. 3.4; other landmarks are in no split.
@@ -73,6 +73,15 @@ class EpipolarGeometry:
     a: int
     b: int
     b_from_a: Pose
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """An image as ``read_photo`` gives it, with its camera and pose."""
+
+    image: Path
+    camera: Camera
+    world_from_cam: Pose
 
 
 def is_landmarks(path: Path) -> bool:
@@ -208,8 +217,9 @@ def _read_landmark(
     coords = folder / "coords.txt"
     centres = read_principal_points(coords) if coords.is_file() else {}
     bases = [folder] if images is None else [images / name, images]
-    views: dict[int, tuple[Path, Camera] | None] = {}
-    pairs, no_pose, no_image = [], 0, 0
+    views: dict[int, _View | None] = {}
+    edges: list[tuple[_View, _View]] = []
+    no_pose, no_image = 0, 0
     for i, j in _indices(folder / "EGs.txt", len(names)):
         a, b = cameras[i], cameras[j]
         if a is None or b is None:
@@ -222,18 +232,26 @@ def _read_landmark(
         if view_a is None or view_b is None:
             no_image += 1
             continue
-        pairs.append(
-            ImagePair(
-                relative_to(view_a[0], root),
-                relative_to(view_b[0], root),
-                relative_pose(b.world_from_cam, a.world_from_cam),
-                view_a[1],
-                view_b[1],
-                name,
-                SPLITS.get(name, ""),
-            )
+        edges.append((view_a, view_b))
+    return _pairs(edges, root, name), (no_pose, no_image)
+
+
+def _pairs(edges: list[tuple[_View, _View]], root: Path, name: str) -> list[ImagePair]:
+    world_from_a = Pose.stack([a.world_from_cam for a, _ in edges])
+    b_from_a = relative_pose(Pose.stack([b.world_from_cam for _, b in edges]), world_from_a)
+    split = SPLITS.get(name, "")
+    return [
+        ImagePair(
+            relative_to(a.image, root),
+            relative_to(b.image, root),
+            b_from_a[k],
+            a.camera,
+            b.camera,
+            name,
+            split,
         )
-    return pairs, (no_pose, no_image)
+        for k, (a, b) in enumerate(edges)
+    ]
 
 
 def _indices(path: Path, count: int) -> Iterator[tuple[int, int]]:
@@ -253,18 +271,19 @@ def _indices(path: Path, count: int) -> Iterator[tuple[int, int]]:
 
 
 def _view(
-    name: str, bases: list[Path], camera: BundlerCamera, centre: tuple[float, float] | None
-) -> tuple[Path, Camera] | None:
-    """Return an image's path and camera, or None where the file is not there."""
+    name: str, bases: list[Path], known: BundlerCamera, centre: tuple[float, float] | None
+) -> _View | None:
+    """Return an image with its camera and pose, or None where the file is not there."""
     # list.txt says images/a.jpg; the images' own archive may have been unpacked without images/.
     tried = [base / n for base in bases for n in (name, Path(name).name)]
     image = next((path for path in tried if path.is_file()), None)
     if image is None:
         return None
-    width, height = photo_size(image)
+    width, height, orientation = stored_header(image)
     cx, cy = centre or ((width - 1) / 2.0, (height - 1) / 2.0)
-    params = (camera.focal_px, cx, cy, camera.k1, camera.k2)
-    return image, Camera("RADIAL", width, height, params)
+    params = (known.focal_px, cx, cy, known.k1, known.k2)
+    camera = Camera("RADIAL", width, height, params)
+    return _View(image, *upright(camera, known.world_from_cam, orientation))
 
 
 def _bundler_camera(lines: list[str]) -> BundlerCamera | None:
