@@ -215,7 +215,7 @@ def _by_poselib(matches: Matches, estimator: Estimator, initial: Pose | None) ->
 
 
 def _to_poselib(pose: Pose) -> Any:
-    import poselib  # type: ignore[import-untyped]
+    import poselib
 
     converted = poselib.CameraPose()
     converted.q, converted.t = pose.q_wxyz, pose.translation
