@@ -249,6 +249,9 @@ def test_a_place_takes_its_camera_from_its_table(tmp_path):
         camera={"model": "PINHOLE", "width": 100, "height": 80, "params": list(CAMERA.params)}
     )
     check(open_pairs(tmp_path / "hall"))
+    place.update(camera={"model": "PINHOLE", "width": 100, "params": [1.0]})
+    with pytest.raises(InputError, match=r"place\.toml: \[camera\] with model, width"):
+        open_pairs(tmp_path / "hall")
 
 
 def write_matrices(path, suffix_rows):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from sightline.datasets.pair_lists import relative_to
 from sightline.datasets.pairing import PosedView
 from sightline.datasets.turned import as_read, size_as_read
-from sightline.errors import InputError
+from sightline.errors import GeometryError, InputError, PlaceError
 from sightline.geometry import Camera
 from sightline.records.colmap import MapModel, read_model
 from sightline.records.pairs import Unit
@@ -115,11 +116,14 @@ def _images_of(folder: Path, model: MapModel) -> Path:
 
 def _place_camera(place: Place) -> Camera | None:
     """Return the camera that ``place.toml`` names, or None."""
-    table = place.content.get("camera")
-    if not isinstance(table, dict):
+    table: dict[str, Any] | None = place.content.get("camera")
+    if not table or "params" not in table:
         return None
     try:
         params = tuple(float(v) for v in table["params"])
         return Camera(str(table["model"]), int(table["width"]), int(table["height"]), params)
-    except (KeyError, TypeError, ValueError):
-        return None
+    except (KeyError, TypeError, ValueError, GeometryError) as error:
+        raise PlaceError(
+            f"{place.root / 'place.toml'}: [camera] with model, width, height, params is wanted "
+            f"({error})"
+        ) from error
