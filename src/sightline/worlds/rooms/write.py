@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import queue
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -74,8 +75,10 @@ def write_rooms(
             return read_pair_set(root)
         done = config.rooms - len(missing)
         report("rendering rooms", done / config.rooms)
-        for finished in _render_all(images, config, missing, processes):
-            report("rendering rooms", (done + finished) / config.rooms)
+        # Closed here, so that no process renders on when the lock is given back.
+        with contextlib.closing(_render_all(images, config, missing, processes)) as rendering:
+            for finished in rendering:
+                report("rendering rooms", (done + finished) / config.rooms)
         pairs = collect_pairs(root, config)
         write_pair_set(pairs)
     report("rooms are written", 1.0)
@@ -121,7 +124,7 @@ def _missing(images: Path, config: RoomsConfig) -> list[int]:
 
 def _render_all(
     images: Path, config: RoomsConfig, missing: list[int], processes: int | None
-) -> Iterator[int]:
+) -> Generator[int]:
     """Render scenes and yield how many are done."""
     wanted = min(os.cpu_count() or 1, _MOST_PROCESSES) if processes is None else processes
     if wanted <= 1 or len(missing) < _ALONE:
@@ -129,38 +132,49 @@ def _render_all(
             render_room(images, config, index)
             yield finished
         return
-    # Own processes with their own main module: a script without a main guard works too.
-    todo, stop = iter(missing), threading.Event()
-    lock = threading.Lock()
-    done = 0
-
-    def next_index() -> int | None:
-        with lock:
-            return None if stop.is_set() else next(todo, None)
-
-    def serve() -> Iterator[None]:
-        with _worker(images, config) as worker:
-            while (index := next_index()) is not None:
-                _ask(worker, index)
-                yield
-
-    finished_one = threading.Semaphore(0)
-
-    def run() -> None:
-        for _ in serve():
-            finished_one.release()
-
-    with ThreadPoolExecutor(min(wanted, len(missing))) as pool:
-        futures = [pool.submit(run) for _ in range(min(wanted, len(missing)))]
+    crew, wanted = _Crew(images, config, missing), min(wanted, len(missing))
+    with ThreadPoolExecutor(wanted) as pool:
+        futures = [pool.submit(crew.work) for _ in range(wanted)]
         try:
+            done = 0
             while done < len(missing) and not any(f.done() and f.exception() for f in futures):
-                if finished_one.acquire(timeout=0.2):
+                if crew.finished.acquire(timeout=0.2):
                     done += 1
                     yield done
         finally:
-            stop.set()
-        for future in as_completed(futures):
+            crew.stop()
+        for future in futures:
             future.result()
+
+
+class _Crew:
+    """Threads that each lead a process and take the next scene when it is free.
+
+    The processes have their own main module, so that a script without a main guard works too.
+    """
+
+    def __init__(self, images: Path, config: RoomsConfig, missing: list[int]) -> None:
+        self.finished = threading.Semaphore(0)
+        self._images, self._config = images, config
+        self._todo: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for index in missing:
+            self._todo.put(index)
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Begin no scene any more; those at hand are finished."""
+        self._stopped.set()
+
+    def work(self) -> None:
+        """Lead one process until all is done."""
+        with _worker(self._images, self._config) as worker:
+            while not self._stopped.is_set():
+                try:
+                    index = self._todo.get_nowait()
+                except queue.Empty:
+                    return
+                _ask(worker, index)
+                self.finished.release()
 
 
 @contextlib.contextmanager
