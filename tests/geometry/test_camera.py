@@ -129,3 +129,14 @@ def test_cameras_that_cannot_be_are_refused(model, width, params, message):
 
 def test_every_model_is_tried_here():
     assert {camera.model for camera in CAMERAS} == set(CAMERA_MODELS)
+
+
+@pytest.mark.parametrize("model", list(CAMERA_MODELS))
+def test_a_cropped_camera_sees_the_same_pixels(model: str) -> None:
+    focals, distortion = CAMERA_MODELS[model]
+    numbers = (*(500.0, 480.0)[:focals], 310.0, 250.0, *(0.02, -0.01, 0.001, 0.002)[:distortion])
+    camera = Camera(model, 640, 480, numbers)
+    part = camera.cropped(100, 40, 227, 200)
+    assert (part.model, part.width, part.height) == (model, 227, 200)
+    points = np.random.default_rng(0).uniform([-0.5, -0.5, 1], [0.5, 0.5, 4], (10, 3))
+    np.testing.assert_allclose(part.project(points), camera.project(points) - [100, 40], atol=1e-9)

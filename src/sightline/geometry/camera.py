@@ -111,6 +111,19 @@ class Camera:
         centre = [(self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5]
         return Camera(self.model, width, height, (*scaled, *centre, *self.distortion))
 
+    def cropped(self, left: int, top: int, width: int, height: int) -> Camera:
+        """Return the camera of a part of the image; parts may reach beyond it.
+
+        Args:
+            left: Column of the image that becomes column 0.
+            top: Row of the image that becomes row 0.
+            width: Of the part, in pixels.
+            height: Of the part, in pixels.
+        """
+        focals = self.params[: CAMERA_MODELS[self.model][0]]
+        centre = (self.cx - left, self.cy - top)
+        return Camera(self.model, width, height, (*focals, *centre, *self.distortion))
+
     def project(self, points_cam: ArrayLike) -> Array:
         """Return (..., 2) pixels of (..., 3) points (z forward); NaN for those behind."""
         p = np.asarray(points_cam, dtype=np.float64)

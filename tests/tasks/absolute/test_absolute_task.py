@@ -15,6 +15,7 @@ from sightline.errors import InputError, PlaceError, TrainingError, WeightsError
 from sightline.learning import cache as cache_module
 from sightline.records import Place
 from sightline.records.config_file import config_from_table
+from sightline.records.tables import markdown_table
 from sightline.tasks.absolute.checkpoint import load_run
 from sightline.tasks.absolute.config import (
     AbsoluteConfig,
@@ -22,7 +23,7 @@ from sightline.tasks.absolute.config import (
     write_config,
 )
 from sightline.tasks.absolute.metrics import pose_errors, read_predictions
-from sightline.tasks.absolute.report import format_table, score_rows
+from sightline.tasks.absolute.report import score_rows
 from sightline.tasks.absolute.task import evaluate, interleaved, predict, train
 
 Picture = Callable[[float], np.ndarray]
@@ -298,6 +299,6 @@ def test_the_table_has_a_row_an_answer(run: Path) -> None:
         "nearest training frame",
         "two",
     ]
-    lines = format_table(rows).splitlines()
+    lines = markdown_table(rows).splitlines()
     assert len(lines) == len(rows) + 1
     assert len({len(line) for line in lines}) == 1

@@ -11,7 +11,7 @@ from typing import Any
 from sightline.app.tables import text_table
 from sightline.errors import InputError
 from sightline.records.files import write_json, write_text
-from sightline.tasks.absolute.report import format_table
+from sightline.records.tables import markdown_table
 
 RESULTS_JSON = "results.json"
 RESULTS_MARKDOWN = "results.md"
@@ -52,7 +52,7 @@ class Section:
         """Return the section as Markdown."""
         parts = [f"## {self.title}"]
         if self.rows:
-            parts.append(format_table([self.header, *self.rows]))
+            parts.append(markdown_table([self.header, *self.rows]))
         if self.notes:
             parts.append("\n".join(f"- {note}" for note in self.notes))
         parts += [f"![{self.title}]({picture})" for picture in self.pictures]

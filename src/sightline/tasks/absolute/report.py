@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from sightline.learning.fit import HISTORY, read_history
 from sightline.records import Place, stack_poses
 from sightline.records.figures import new_figure, save_figure
 from sightline.records.files import read_toml, write_text
+from sightline.records.tables import markdown_table
 from sightline.tasks.absolute.metrics import (
     Predictions,
     error_curve,
@@ -40,17 +40,6 @@ def score_rows(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
         if "nearest_frame" in table:
             rows.append(("", "nearest training frame", *_score_cells(table["nearest_frame"])))
     return rows
-
-
-def format_table(rows: Iterable[tuple[str, ...]]) -> str:
-    """Return rows as a Markdown table, aligned for reading as text."""
-    lines = [tuple(row) for row in rows]
-    widths = [max(len(row[i]) for row in lines) for i in range(len(lines[0]))]
-    text = [
-        "| " + " | ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)) + " |" for r in lines
-    ]
-    text.insert(1, "| " + " | ".join("-" * w for w in widths) + " |")
-    return "\n".join(text)
 
 
 def write_plots(run_dir: Path, suffix: str, place: Place) -> list[Path]:
@@ -90,7 +79,7 @@ def write_card(run_dir: Path) -> Path:
     ]
     for path in sorted(run_dir.glob("metrics*.json"), key=lambda p: (len(p.stem), p.stem)):
         metrics = json.loads(path.read_text(encoding="utf-8"))
-        lines += [f"## {path.stem}", "", format_table(score_rows(metrics)), ""]
+        lines += [f"## {path.stem}", "", markdown_table(score_rows(metrics)), ""]
     write_text(run_dir / "card.md", "\n".join(lines))
     return run_dir / "card.md"
 
