@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sightline.datasets.turned import as_read, size_as_read, stored_header, upright
+from sightline.datasets.turned import as_read, upright
 from sightline.errors import GeometryError, MediaError
 from sightline.geometry import Camera, Pose
 from sightline.media import read_photo
 from sightline.media.orientation import UPRIGHT, from_exif
+from sightline.media.photo import photo_header, photo_size
 
 TURNS = (1, 3, 6, 8)
 MIRRORED = (2, 4, 5, 7)
@@ -66,9 +67,9 @@ def test_a_camera_of_the_upright_picture_stays(tmp_path):
 
 
 def test_header(tmp_path):
-    assert stored_header(photo(tmp_path, 1)) == (60, 40, UPRIGHT)
-    assert stored_header(photo(tmp_path, 6)) == (60, 40, from_exif(6))
-    assert size_as_read(photo(tmp_path, 6)) == (40, 60)
+    assert photo_header(photo(tmp_path, 1)) == (60, 40, UPRIGHT)
+    assert photo_header(photo(tmp_path, 6)) == (60, 40, from_exif(6))
+    assert photo_size(photo(tmp_path, 6)) == (40, 60)
     (tmp_path / "x.jpg").write_text("no photo")
-    with pytest.raises(MediaError, match="its header does not read"):
-        stored_header(tmp_path / "x.jpg")
+    with pytest.raises(MediaError, match="is none that is known"):
+        photo_header(tmp_path / "x.jpg")

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from sightline.datasets.pair_lists import relative_to
 from sightline.datasets.pairing import PosedView
-from sightline.datasets.turned import as_read, size_as_read
+from sightline.datasets.turned import as_read
 from sightline.errors import GeometryError, InputError, PlaceError
 from sightline.geometry import Camera
+from sightline.media import photo_size
 from sightline.records.colmap import MapModel, read_model
 from sightline.records.pairs import Unit
 from sightline.records.place import Place
@@ -82,7 +83,7 @@ def views_of_place(place: Place) -> tuple[list[PosedView], Unit]:
         # An image that is in poses.csv and not in the model shares no point with any other.
         none = np.zeros(0, np.int64) if model else None
         camera = model.cameras[mapped.camera_id] if model and mapped else _place_camera(place)
-        guess = None if camera else Camera.guess(*size_as_read(place.images_dir / frame.image))
+        guess = None if camera else Camera.guess(*photo_size(place.images_dir / frame.image))
         views.append(
             PosedView(
                 Path("images") / frame.image,

@@ -15,10 +15,10 @@ import numpy as np
 from scipy.linalg import rq
 
 from sightline.datasets.pairing import PairingConfig, PosedView
-from sightline.datasets.turned import size_as_read
 from sightline.errors import GeometryError, InputError
 from sightline.geometry import Camera, Pose
 from sightline.geometry.rotation import Array
+from sightline.media import photo_size
 
 #: Size that the calibration belongs to, in pixels.
 SIZE = (1600, 1200)
@@ -124,7 +124,7 @@ def decompose_projection(projection: Array) -> tuple[Array, Pose]:
 
 
 def _resized(camera: Camera, image: Path) -> Camera:
-    width, height = size_as_read(image)
+    width, height = photo_size(image)
     if (width, height) == SIZE:
         return camera
     if width * SIZE[1] != height * SIZE[0]:

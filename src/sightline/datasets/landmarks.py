@@ -21,11 +21,12 @@ from pathlib import Path
 import numpy as np
 
 from sightline.datasets.pair_lists import relative_to
-from sightline.datasets.turned import stored_header, upright
+from sightline.datasets.turned import upright
 from sightline.errors import GeometryError, InputError
 from sightline.geometry import Camera, Pose
 from sightline.geometry.pose import relative_pose
 from sightline.geometry.rotation import Array
+from sightline.media.photo import photo_header
 from sightline.records.pairs import ImagePair, PairSet
 
 #: Paper 002, Sec. 3.4; other landmarks are in no split.
@@ -279,7 +280,7 @@ def _view(
     image = next((path for path in tried if path.is_file()), None)
     if image is None:
         return None
-    width, height, orientation = stored_header(image)
+    width, height, orientation = photo_header(image)
     cx, cy = centre or ((width - 1) / 2.0, (height - 1) / 2.0)
     params = (known.focal_px, cx, cy, known.k1, known.k2)
     camera = Camera("RADIAL", width, height, params)

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from sightline.datasets.pairing import PosedView
-from sightline.datasets.turned import size_as_read
 from sightline.errors import GeometryError, InputError
 from sightline.geometry import Camera, Pose
+from sightline.media import photo_size
 from sightline.records.pairs import ImagePair, Unit
 
 POSES_JSON = "poses.json"
@@ -90,7 +90,7 @@ def camera_from_matrix(matrix: np.ndarray[Any, np.dtype[np.float64]], image: Pat
         GeometryError: Not a calibration matrix of zero skew.
         InputError: The image is missing or is none.
     """
-    width, height = size_as_read(existing(image))
+    width, height = photo_size(existing(image))
     k = matrix
     if k.shape != (3, 3) or not np.allclose(k[2], (0, 0, 1)) or abs(k[1, 0]) > 1e-9:
         raise GeometryError("a calibration matrix K (3 x 3, last row 0 0 1) is wanted")
@@ -144,7 +144,7 @@ def _unit(content: Mapping[str, Any], path: Path) -> tuple[Unit, float]:
 
 
 def _camera(table: Mapping[str, Any], image: Path) -> Camera | None:
-    size = size_as_read(existing(image))
+    size = photo_size(existing(image))
     given = [table.get(name) for name in ("fx", "fy", "cx", "cy")]
     if all(value is None for value in given):
         return None

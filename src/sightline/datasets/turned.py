@@ -6,46 +6,15 @@ camera and its pose must turn with them, or they belong to another picture.
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 
-from sightline.errors import GeometryError, MediaError
+from sightline.errors import GeometryError
 from sightline.geometry import Camera, Pose
 from sightline.geometry.camera import CAMERA_MODELS
-from sightline.media.orientation import UPRIGHT, Orientation, from_exif
-
-_EXIF_ORIENTATION = 0x0112
-
-
-def stored_header(image: Path) -> tuple[int, int, Orientation]:
-    """Return (width, height) as stored and the orientation of a photo, from its header alone.
-
-    Raises:
-        MediaError: Not an image that can be read.
-    """
-    from PIL import Image
-
-    try:
-        # Large photos are fine here: no pixel is decoded.
-        with warnings.catch_warnings(action="ignore"), Image.open(image) as photo:
-            width, height = photo.size
-            return width, height, from_exif(photo.getexif().get(_EXIF_ORIENTATION))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise MediaError(f"{image}: a photo is wanted, its header does not read") from error
-
-
-def size_as_read(image: Path) -> tuple[int, int]:
-    """Return (width, height) of the photo that ``read_photo`` gives, from its header alone.
-
-    Data sets have tens of gigabytes of photos; ``media.photo_size`` reads each whole.
-
-    Raises:
-        MediaError: Not an image that can be read.
-    """
-    width, height, orientation = stored_header(image)
-    return orientation.upright_size(width, height)
+from sightline.media.orientation import UPRIGHT, Orientation
+from sightline.media.photo import photo_header
 
 
 def upright(camera: Camera, world_from_cam: Pose, orientation: Orientation) -> tuple[Camera, Pose]:
@@ -88,7 +57,7 @@ def as_read(image: Path, camera: Camera, world_from_cam: Pose) -> tuple[Camera, 
         MediaError: Not an image that can be read.
         GeometryError: The photo is mirrored.
     """
-    width, height, orientation = stored_header(image)
+    width, height, orientation = photo_header(image)
     landscape = (camera.width > camera.height) == (width > height)
     if orientation == UPRIGHT or (orientation.transpose and width != height and not landscape):
         return camera, world_from_cam

@@ -10,14 +10,14 @@ import warnings
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, SupportsFloat
+from typing import TYPE_CHECKING, BinaryIO, Literal, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import InputError, MediaError
 from sightline.media.limits import DEFAULT_LIMITS, MediaLimits, check_bytes, check_file
-from sightline.media.orientation import from_exif
+from sightline.media.orientation import Orientation, from_exif
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,7 +86,7 @@ def read_photo(source: Path | bytes, limits: MediaLimits = DEFAULT_LIMITS) -> ND
         MediaError: Missing, empty, too large, truncated, or not a photo.
     """
     name, content = _content(source, limits)
-    with _open(name, content) as image:
+    with _open(name, io.BytesIO(content)) as image:
         limits.check_pixels(name, *image.size)
         try:
             with _quiet(image):
@@ -104,15 +104,28 @@ def read_photo(source: Path | bytes, limits: MediaLimits = DEFAULT_LIMITS) -> ND
     return orientation.apply(pixels)
 
 
-def photo_size(source: Path | bytes, limits: MediaLimits = DEFAULT_LIMITS) -> tuple[int, int]:
-    """Return (width, height) of a photo held upright, from its header.
+def photo_header(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> tuple[int, int, Orientation]:
+    """Return width and height as stored, and what makes the photo upright; no pixel is read.
 
     Raises:
         MediaError: As for ``read_photo``, except for damage after the header.
     """
-    name, content = _content(source, limits)
-    with _open(name, content) as image:
-        return from_exif(_exif(image).get(_EXIF_ORIENTATION)).upright_size(*image.size)
+    check_file(path, "a photo", limits.max_bytes, "max_bytes")
+    try:
+        with path.open("rb") as stream, _open(str(path), stream) as image:
+            return (*image.size, from_exif(_exif(image).get(_EXIF_ORIENTATION)))
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def photo_size(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> tuple[int, int]:
+    """Return (width, height) of a photo held upright; no pixel is read.
+
+    Raises:
+        MediaError: As for ``read_photo``, except for damage after the header.
+    """
+    width, height, orientation = photo_header(path, limits)
+    return orientation.upright_size(width, height)
 
 
 def list_photos(folder: Path) -> list[Path]:
@@ -195,7 +208,7 @@ def exif_focal_px(source: Path | bytes, limits: MediaLimits = DEFAULT_LIMITS) ->
     Source: EXIF 2.32; CIPA DCG-001 (35 mm equivalent by the diagonal, 43.27 mm).
     """
     name, content = _content(source, limits)
-    with _open(name, content) as image:
+    with _open(name, io.BytesIO(content)) as image:
         width, height = image.size
         tags = _exif(image).get_ifd(_EXIF_IFD)
     film_mm = _positive(tags.get(_EXIF_FOCAL_LENGTH_35MM))
@@ -220,12 +233,16 @@ def _content(source: Path | bytes, limits: MediaLimits) -> tuple[str, bytes]:
     try:
         return str(source), source.read_bytes()
     except OSError as error:
-        raise MediaError(
-            f"a photo is wanted; {source} cannot be read ({_one_line(error)}); check its rights"
-        ) from error
+        raise _unreadable(source, error) from error
 
 
-def _open(name: str, content: bytes) -> Image:
+def _unreadable(path: Path, error: OSError) -> MediaError:
+    return MediaError(
+        f"a photo is wanted; {path} cannot be read ({_one_line(error)}); check its rights"
+    )
+
+
+def _open(name: str, stream: BinaryIO) -> Image:
     """Return the header, parsed.
 
     The format's own class instead of ``PIL.Image.open``, which would warn or fail by a global
@@ -241,7 +258,7 @@ def _open(name: str, content: bytes) -> Image:
         WebPImagePlugin,
     )
 
-    readers: dict[str, Callable[[io.BytesIO], Image]] = {
+    readers: dict[str, Callable[[BinaryIO], Image]] = {
         "JPEG": JpegImagePlugin.JpegImageFile,
         "PNG": PngImagePlugin.PngImageFile,
         "WEBP": WebPImagePlugin.WebPImageFile,
@@ -250,7 +267,8 @@ def _open(name: str, content: bytes) -> Image:
         "GIF": GifImagePlugin.GifImageFile,
         "PPM": PpmImagePlugin.PpmImageFile,
     }
-    kind = photo_kind(content[:_SIGNATURE_BYTES])
+    kind = photo_kind(stream.read(_SIGNATURE_BYTES))
+    stream.seek(0)
     if kind is None or kind not in readers:
         came = f"is {kind}" if kind else "is none that is known"
         raise MediaError(
@@ -258,7 +276,7 @@ def _open(name: str, content: bytes) -> Image:
             "export it as JPEG"
         )
     try:
-        return readers[kind](io.BytesIO(content))
+        return readers[kind](stream)
     except (*_DECODE_ERRORS, _bomb_error()) as error:
         raise MediaError(
             f"a whole photo is wanted; the {kind} header of {name} is damaged "

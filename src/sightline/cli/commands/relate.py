@@ -76,7 +76,8 @@ def _relations(options: RelateOptions) -> Iterator[Relation]:
     if options.pairs is not None:
         yield from relate_list(options.pairs, method, scale)
         return
-    pair = pair_from_flags(*options.images, intrinsics=options.intrinsics)
+    image_a, image_b = options.images
+    pair = pair_from_flags(image_a, image_b, options.intrinsics)
     yield relate(pair, method, scale)
 
 
