@@ -232,7 +232,7 @@ def test_rays_go_through_the_cells_centres() -> None:
 def test_a_certain_match_is_described_exactly() -> None:
     rays = torch.tensor([[[0.1, 0.2], [0.3, -0.1]]])
     there = torch.eye(2)[None]
-    numbers = describe(there, there, rays, rays + 0.05)[0]
+    numbers = describe(there, there, rays, rays + 0.05, torch.Size((1, 2)))[0]
     np.testing.assert_allclose(numbers[:, :2], rays[0])
     np.testing.assert_allclose(numbers[:, 2:4], rays[0] + 0.05, rtol=1e-6)
     np.testing.assert_allclose(numbers[:, 4:6], 0.05, rtol=1e-5)

@@ -43,6 +43,10 @@ class RelativeConfig(FitConfig):
     matching: float = 1.0
     """siamese, correlation: weight of the epipolar term, which teaches matching; 0 = none."""
 
+    polish: int = 8
+    """siamese, correlation: Gauss-Newton steps that make the pose agree with the matches; 0 = the
+    head's answer as it is."""
+
     loss: Literal["norm", "squared"] = "norm"
     """norm: Eq. 1 of paper 002, norms; squared: Eq. 9 of paper 000 (MeNet's)."""
     beta: float = 10.0
@@ -91,6 +95,7 @@ class RelativeConfig(FitConfig):
             "width": 0.01 <= self.width <= 4,
             "beta": self.beta >= 0,
             "matching": self.matching >= 0,
+            "polish": 0 <= self.polish <= 100,
             "aspect": 0.25 <= self.aspect <= 4,
             "colour": 0 <= self.colour <= 1,
             "train_size": self.train_size == 0 or self.train_size >= least,

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from sightline.errors import CatalogError
 from sightline.learning.backbones import COMPACT, InputContract, create_backbone
 from sightline.tasks.relative.config import RelativeConfig
+from sightline.tasks.relative.epipolar import RayMatches, polish
 from sightline.tasks.relative.model import (
     Matches,
     PoseHeads,
@@ -49,6 +50,7 @@ class CorrelationNet(RelativeNet):
         self.descriptor = nn.Conv2d(channels, _DESCRIPTOR, 1)
         self.log_scale = nn.Parameter(torch.tensor(2.5))
         self.head = MatchHead()
+        self.steps = config.polish
 
     def relate(self, a: Tensor, b: Tensor, camera_a: Tensor, camera_b: Tensor) -> RelativeOutput:
         """Return raw poses of normalised images, and the matches."""
@@ -61,7 +63,17 @@ class CorrelationNet(RelativeNet):
             scores = first.flatten(2).transpose(1, 2) @ second.flatten(2)
             scores = scores * self.log_scale.clamp(max=4.6).exp()
             found = Matches(scores.softmax(dim=2), scores.softmax(dim=1), rays_a, rays_b)
-            return RelativeOutput(self.head(found, grid), found)
+            coarse, rays = self.head(found, grid)
+            if self.steps == 0:
+                return RelativeOutput(coarse, found)
+            start = coarse.detach()
+            fine = polish(
+                rays,
+                nn.functional.normalize(start[:, :4], dim=1),
+                nn.functional.normalize(start[:, 4:], dim=1),
+                self.steps,
+            )
+            return RelativeOutput(fine, found, coarse)
 
 
 class MatchHead(nn.Module):
@@ -69,8 +81,9 @@ class MatchHead(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.cells = _block(_CELL_NUMBERS, 64, stride=1)
+        self.trust = nn.Conv2d(64, 1, 1)
         self.body = nn.Sequential(
-            _block(_CELL_NUMBERS, 64, stride=1),
             _block(64, 96, stride=2),
             _block(96, 128, stride=1),
             _block(128, 96, stride=1),
@@ -83,30 +96,36 @@ class MatchHead(nn.Module):
         )
         self.pose = PoseHeads(256)
 
-    def forward(self, matches: Matches, grid: torch.Size) -> Tensor:
-        """Return (N, 7) raw poses."""
-        forward = describe(matches.b_of_a, matches.a_of_b, matches.rays_a, matches.rays_b)
-        backward = describe(
-            matches.a_of_b.transpose(1, 2),
-            matches.b_of_a.transpose(1, 2),
-            matches.rays_b,
-            matches.rays_a,
-        )
+    def forward(self, matches: Matches, grid: torch.Size) -> tuple[Tensor, RayMatches]:
+        """Return (N, 7) raw poses, and the matches as rays with how far each is trusted."""
+        there, back = matches.b_of_a, matches.a_of_b
+        a, b = matches.rays_a, matches.rays_b
+        forward = describe(there, back, a, b, grid)
+        backward = describe(back.transpose(1, 2), there.transpose(1, 2), b, a, grid)
         numbers = torch.cat([forward, backward]).transpose(1, 2)
-        cells = numbers.reshape(*numbers.shape[:2], *grid)
+        cells = self.cells(numbers.reshape(*numbers.shape[:2], *grid))
         first, second = self.body(cells).chunk(2)
         pose: Tensor = self.pose(self.hidden(torch.cat([first, second], dim=1)))
-        return pose
+        trust_a, trust_b = self.trust(cells).flatten(1).sigmoid().chunk(2)
+        rays = RayMatches(
+            _homogeneous(torch.cat([a, backward[..., 2:4]], dim=1)),
+            _homogeneous(torch.cat([forward[..., 2:4], b], dim=1)),
+            torch.cat([forward[..., _SURE] * trust_a, backward[..., _SURE] * trust_b], dim=1),
+        )
+        return pose, rays
 
 
 _CELL_NUMBERS = 13
+_SURE = 7
 
 
-def describe(there: Tensor, back: Tensor, rays: Tensor, other_rays: Tensor) -> Tensor:
+def describe(
+    there: Tensor, back: Tensor, rays: Tensor, other_rays: Tensor, grid: torch.Size
+) -> Tensor:
     """Return (N, cells, 13) numbers of each cell's match.
 
-    Where it is and where it is matched to (rays on the plane z = 1), the difference, how sure the
-    match is (that it leads there and back; how spread the places are), and the positions and the
+    Where it is and where it is matched to (rays on the plane z = 1), the difference, how spread the
+    places are, how sure the match is (that it leads there and back), and the positions and the
     difference again, weighted by that.
 
     Args:
@@ -114,15 +133,35 @@ def describe(there: Tensor, back: Tensor, rays: Tensor, other_rays: Tensor) -> T
         back: (N, A, B) the same of the other image's cells, sums to 1 over A.
         rays: (N, A, 2).
         other_rays: (N, B, 2).
+        grid: Rows and columns of the other image's cells.
     """
-    landed = there @ other_rays
+    landed = around_the_peak(there, grid) @ other_rays
+    centre = there @ other_rays
     squared = there @ other_rays.square().sum(dim=-1, keepdim=True)
-    spread = (squared - landed.square().sum(dim=-1, keepdim=True)).clamp(min=1e-6).sqrt()
+    spread = (squared - centre.square().sum(dim=-1, keepdim=True)).clamp(min=1e-6).sqrt()
     mutual = (there * back).sum(dim=-1, keepdim=True)
+    sure = mutual.clamp(min=1e-8).sqrt()
     moved = landed - rays
-    sure = mutual.sqrt()
     weighted = torch.cat([rays, landed, moved[..., :1]], dim=-1) * sure
     return torch.cat([rays, landed, moved, spread, sure, weighted], dim=-1)
+
+
+def around_the_peak(probability: Tensor, grid: torch.Size) -> Tensor:
+    """Return (N, A, B) probabilities of the likeliest cell and its eight neighbours, sum 1.
+
+    A mean over all cells would pull every uncertain match to the middle of the image.
+    """
+    cells = torch.arange(probability.shape[2], device=probability.device)
+    columns = int(grid[1])
+    peak = probability.argmax(dim=2, keepdim=True)
+    near_y = (cells // columns - peak // columns).abs() <= 1
+    near_x = (cells % columns - peak % columns).abs() <= 1
+    near = probability * (near_y & near_x)
+    return near / near.sum(dim=2, keepdim=True).clamp(min=1e-9)
+
+
+def _homogeneous(rays: Tensor) -> Tensor:
+    return torch.cat([rays, torch.ones_like(rays[..., :1])], dim=-1)
 
 
 def cell_rays(camera: Tensor, grid: torch.Size, image: torch.Size) -> Tensor:

@@ -64,10 +64,12 @@ class RelativeOutput:
     Attributes:
         raw: (N, 7) quaternion wxyz and translation of b_from_a, of any length.
         matches: Of a network that matches.
+        coarse: (N, 7) its first answer, where ``raw`` is that made to agree with the matches.
     """
 
     raw: Tensor
     matches: Matches | None = None
+    coarse: Tensor | None = None
 
 
 class RelativeNet(nn.Module):

@@ -106,6 +106,10 @@ class RelativeTask:
         """Return the loss terms of a batch."""
         out = self.network(batch.image_a, batch.image_b, batch.camera_a, batch.camera_b)
         terms: dict[str, Tensor] = self._loss(out.raw, batch.q_wxyz, batch.direction)
+        if out.coarse is not None:
+            coarse = self._loss(out.coarse, batch.q_wxyz, batch.direction)
+            terms["coarse"] = coarse["loss"]
+            terms["loss"] = terms["loss"] + coarse["loss"]
         if out.matches is not None and self._matching > 0:
             found = out.matches
             distances = epipolar_distance(found.rays_a, found.rays_b, batch.q_wxyz, batch.direction)
