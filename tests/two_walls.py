@@ -17,10 +17,10 @@ def texture(seed: int, side: int = 1400) -> np.ndarray:
     """Return blobs of all sizes, in colour."""
     rng = np.random.default_rng(seed)
     image = np.zeros((side, side, 3))
-    for cells in (12, 30, 75):
+    for cells in (12, 30, 75, 220):
         coarse = rng.uniform(0, 255, (cells, cells, 3))
         image += cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
-    return (image / 3).clip(0, 255).astype(np.uint8)
+    return (image / 4).clip(0, 255).astype(np.uint8)
 
 
 def view_of_planes(cam_from_world: Pose, camera: Camera = CAMERA, noise: int = 0) -> View:
