@@ -140,6 +140,26 @@ def test_a_killed_evaluation_goes_on(toys: PairSet, tmp_path: Path) -> None:
     assert len(read_predictions(out / PREDICTIONS)) == 4 * 6
 
 
+class Chooser(Oracle):
+    """Says which chain answered, as ``auto`` does."""
+
+    def relate(self, a: View, b: View) -> RelativeEstimate:
+        said = super().relate(a, b)
+        return replace(said, method="sift" if a.image[0, 0, 0] < 20 else "network")
+
+
+def test_a_method_that_chooses_keeps_its_name_and_says_what_it_chose(
+    toys: PairSet, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        method = Chooser(toys, 2.0)
+        metrics = evaluate_methods([toys], [method], tmp_path / "out")
+        assert metrics["sets"]["toys"]["methods"]["oracle 2"]["chains"] == {
+            "network": 4, "sift": 2,
+        }  # fmt: skip
+    assert not method.calls
+
+
 def test_another_truth_is_refused(toys: PairSet, tmp_path: Path) -> None:
     evaluate_methods([toys], [Oracle(toys)], tmp_path / "out")
     moved = replace(toys, pairs=(replace(toys.pairs[0], b_from_a=Pose.identity()), *toys.pairs[1:]))

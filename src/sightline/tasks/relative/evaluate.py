@@ -188,7 +188,7 @@ def _saved(path: Path, subjects: Sequence[Subject]) -> dict[Key, Prediction]:
     """Return the rows that are already there, and leave a whole file behind to add others to."""
     rows = {row.key: row for row in read_predictions(path)} if path.is_file() else {}
     for subject in subjects:
-        constants = [m.estimate() for m in subject.methods if isinstance(m, Baseline)]
+        constants = [m for m in subject.methods if isinstance(m, Baseline)]
         for pair in subject.judged:
             images = pair.image_a.as_posix(), pair.image_b.as_posix()
             for method in subject.method_names:
@@ -200,7 +200,7 @@ def _saved(path: Path, subjects: Sequence[Subject]) -> dict[Key, Prediction]:
                     )
             # never an older set's mean: these rows cost nothing to make again
             for constant in constants:
-                new = Prediction.of(subject.name, pair, constant)
+                new = Prediction.of(subject.name, pair, constant.name, constant.estimate())
                 rows[new.key] = new
     write_predictions(path, rows.values())
     return rows
@@ -218,7 +218,7 @@ def _answers(
         return []
     a = views(subject.pairs.path(pair.image_a), pair.camera_a)
     b = views(subject.pairs.path(pair.image_b), pair.camera_b)
-    return [Prediction.of(subject.name, pair, method.relate(a, b)) for method in missing]
+    return [Prediction.of(subject.name, pair, m.name, m.relate(a, b)) for m in missing]
 
 
 def _set_metrics(subject: Subject, judged: JudgedSet) -> dict[str, Any]:

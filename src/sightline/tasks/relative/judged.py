@@ -132,6 +132,7 @@ class JudgedSet:
             "by_view_angle_deg": by_bins(errors, view_angle, VIEW_ANGLE_EDGES_DEG),
             "by_baseline_angle_deg": by_bins(errors, baseline, BASELINE_ANGLE_EDGES_DEG),
             "reliability": reliability([e.confidence for e in said], errors),
+            "chains": dict(Counter(e.method for e in said if e.method != method).most_common()),
             "reasons": dict(Counter(e.reason for e in said if e.reason).most_common(5)),
         }
         if seen is not None:

@@ -26,6 +26,7 @@ PREDICTIONS_COLUMNS = (
     "image_a",
     "image_b",
     "method",
+    "chain",
     "status",
     *_POSE,
     "t_unit",
@@ -51,6 +52,7 @@ class Prediction:
         set_name: Of the pair set.
         image_a: As the set names it.
         image_b: As the set names it.
+        method: Its name; the estimate names what the method chose, where it chooses.
         true: b_from_a.
         estimate: The answer.
         scene: What the pair belongs to.
@@ -60,6 +62,7 @@ class Prediction:
     set_name: str
     image_a: str
     image_b: str
+    method: str
     true: Pose
     estimate: RelativeEstimate
     scene: str = ""
@@ -68,10 +71,12 @@ class Prediction:
     @property
     def key(self) -> Key:
         """What the row is found by."""
-        return (self.set_name, self.image_a, self.image_b, self.estimate.method)
+        return (self.set_name, self.image_a, self.image_b, self.method)
 
     @classmethod
-    def of(cls, set_name: str, pair: ImagePair, estimate: RelativeEstimate) -> Prediction:
+    def of(
+        cls, set_name: str, pair: ImagePair, method: str, estimate: RelativeEstimate
+    ) -> Prediction:
         """Return the row of a pair with a pose.
 
         Raises:
@@ -83,6 +88,7 @@ class Prediction:
             set_name,
             pair.image_a.as_posix(),
             pair.image_b.as_posix(),
+            method,
             pair.b_from_a,
             estimate,
             pair.scene,
@@ -155,6 +161,7 @@ def _cells(row: Prediction) -> list[str]:
         row.set_name,
         row.image_a,
         row.image_b,
+        row.method,
         said.method,
         said.status,
         *pose,
@@ -185,7 +192,7 @@ def _parse(row: dict[str, str]) -> Prediction:
         raise ValueError(f"a t_unit of direction, m is wanted, {unit!r} came")
     estimate = RelativeEstimate(
         status=status,
-        method=row["method"],
+        method=row["chain"],
         b_from_a=_pose([row[name] for name in _POSE]) if row["qw"] else None,
         t_unit=unit,
         inliers=int(row["inliers"]) if row["inliers"] else None,
@@ -198,6 +205,7 @@ def _parse(row: dict[str, str]) -> Prediction:
         row["set"],
         row["image_a"],
         row["image_b"],
+        row["method"],
         _pose([row[f"true_{name}"] for name in _POSE]),
         estimate,
         row["scene"],

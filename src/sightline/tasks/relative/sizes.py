@@ -35,7 +35,7 @@ class SizedMethod:
     @property
     def name(self) -> str:
         """The method's name and the size."""
-        return f"{self.method.name} @ {_TITLES[self.mode]}"
+        return self._titled(self.method.name)
 
     def relate(self, a: View, b: View) -> RelativeEstimate:
         """Return b_from_a; the time of resizing is counted."""
@@ -47,7 +47,12 @@ class SizedMethod:
             return RelativeEstimate("failed", self.name, None, seconds=spent, reason=str(error))
         resizing = time.perf_counter() - began
         found = self.method.relate(*views)
-        return dataclasses.replace(found, method=self.name, seconds=found.seconds + resizing)
+        return dataclasses.replace(
+            found, method=self._titled(found.method), seconds=found.seconds + resizing
+        )
+
+    def _titled(self, name: str) -> str:
+        return f"{name} @ {_TITLES[self.mode]}"
 
 
 def at_size(method: RelativeMethod, mode: str = "full") -> RelativeMethod:
