@@ -21,7 +21,8 @@ from scipy.spatial.transform import Rotation
 
 from _harness import Benchmark, run_main, say, work_folder
 from sightline.records.pairs import PairSet
-from sightline.worlds.rooms import RoomsConfig, write_rooms
+from sightline.worlds.rooms import RoomsConfig
+from sightline.worlds.rooms.write import write_rooms
 
 GOAL_S, GOAL_CORES = 120.0, 2
 

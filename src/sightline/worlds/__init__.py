@@ -39,5 +39,5 @@ ROOMS = World(
     "rooms",
     "image pairs of many small rooms and objects, exact poses and overlap",
     "sightline.worlds.rooms.config:RoomsConfig",
-    "sightline.worlds.rooms:write_rooms",
+    "sightline.worlds.rooms.write:write_rooms",
 )

@@ -3,7 +3,8 @@
 import pytest
 
 from sightline.records.pairs import PairSet
-from sightline.worlds.rooms import RoomsConfig, write_rooms
+from sightline.worlds.rooms import RoomsConfig
+from sightline.worlds.rooms.write import write_rooms
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,10 @@ import pytest
 from sightline.errors import InputError, RenderError
 from sightline.records.pairs import PairSet, read_pair_set
 from sightline.worlds import ROOMS
-from sightline.worlds.rooms import RoomsConfig, write_rooms
+from sightline.worlds.rooms import RoomsConfig
 from sightline.worlds.rooms import write as writing
 from sightline.worlds.rooms.materials import MATERIALS, paint_material
+from sightline.worlds.rooms.write import write_rooms
 
 pytestmark = pytest.mark.egl
 
@@ -102,7 +103,8 @@ def test_a_killed_run_goes_on_where_it_was(
     script = tmp_path / "script.py"
     script.write_text(
         "from pathlib import Path\n"
-        "from sightline.worlds.rooms import RoomsConfig, write_rooms\n"
+        "from sightline.worlds.rooms import RoomsConfig\n"
+        "from sightline.worlds.rooms.write import write_rooms\n"
         f"write_rooms(Path({str(root)!r}), RoomsConfig(**{asdict(rooms_config)!r}), processes=2)\n"
     )
     with subprocess.Popen([sys.executable, script], stderr=subprocess.DEVNULL) as run:
