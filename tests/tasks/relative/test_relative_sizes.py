@@ -108,3 +108,24 @@ def test_a_tiny_photo_is_enlarged() -> None:
     assert sized_view(view_of(camera), "crop").image.shape == (227, 227, 3)
     assert resized_view(view_of(camera), 20, 30, "half").camera.params == (20.0, 40.0, 9.5, 14.5)
     assert Path(sized_view(view_of(camera), "crop").key).name == "photo@crop"
+
+
+def test_a_network_sees_the_resized_pixels_as_they_are() -> None:
+    """The crop that a network takes itself, and the one it is handed, are the same pixels."""
+    torch = pytest.importorskip("torch")
+    from sightline.tasks.relative.config import RelativeConfig
+    from sightline.tasks.relative.model import create_model
+    from sightline.tasks.relative.predict import ready
+
+    torch.manual_seed(0)
+    config = RelativeConfig(model="cnnBspp", width=0.02, weights="none")
+    model = ready(create_model(config), config, "run", 0.5)
+    rng = np.random.default_rng(0)
+    camera = Camera("PINHOLE", 431, 323, (400.0, 400.0, 215.0, 161.0))
+    a, b = (View(rng.integers(0, 256, (323, 431, 3), np.uint8), camera) for _ in range(2))
+    own = model.relate(a, b).pose()
+    cut = at_size(model, "crop").relate(a, b).pose()
+    np.testing.assert_allclose(cut.q_wxyz, own.q_wxyz, atol=2e-3)
+    np.testing.assert_allclose(cut.translation, own.translation, atol=2e-2)
+    squeezed = at_size(model, "equal").relate(a, b).pose()
+    assert np.abs(squeezed.translation - own.translation).max() > 1e-9

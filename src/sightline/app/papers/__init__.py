@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from importlib import import_module
 from typing import Any
 
@@ -17,18 +18,26 @@ class Paper:
         number: As on the command line.
         title: The paper's own.
         config: A frozen dataclass of what can be asked; its module imports without torch.
-        reproduce: ``(place, config, out, progress) -> Reproduction``.
+        data: ``(path) -> data``: how its data are opened.
+        data_help: What that path is, for the help.
+        reproduce: ``(data, config, out, progress) -> Reproduction``.
+        default_out: Where results go, as the help says it.
+        needs_data: Whether a path must be given; where not, ``reproduce`` takes None.
     """
 
     number: str
     title: str
     config: str
+    data: str
+    data_help: str
     reproduce: str
+    default_out: str
+    needs_data: bool = True
 
     def load(self, part: str) -> Any:
         """Return one part, imported now."""
         module, _, attribute = str(getattr(self, part)).partition(":")
-        return getattr(import_module(module), attribute)
+        return reduce(getattr, attribute.split("."), import_module(module))
 
 
 PAPERS = {
@@ -38,7 +47,20 @@ PAPERS = {
             "000",
             "A Deep Learning Approach to Camera Pose Estimation",
             "sightline.app.papers.paper000.config:Paper000Config",
+            "sightline.records.place:Place.open",
+            "A built place.",
             "sightline.app.papers.paper000.reproduce:reproduce",
+            "PLACE/runs/reproduce-000",
+        ),
+        Paper(
+            "002",
+            "Relative Camera Pose Estimation Using Convolutional Neural Networks",
+            "sightline.app.papers.paper002.config:Paper002Config",
+            "sightline.datasets.pairs:open_pairs",
+            "Image pairs with poses; rooms are rendered into OUT/rooms where not given.",
+            "sightline.app.papers.paper002.reproduce:reproduce",
+            "PAIRS/runs/reproduce-002, or runs/reproduce-002 here,",
+            needs_data=False,
         ),
     )
 }

@@ -13,11 +13,12 @@ from PIL import Image
 from sightline.errors import GeometryError, InputError
 from sightline.geometry import Camera
 from sightline.records.views import RelativeEstimate, RelativeMethod, View
+from sightline.tasks.relative.config import CROP_PX, RelativeConfig
 
 Mode = Literal["full", "equal", "crop"]
 
 #: Side of the paper's test images, and the shorter side before they are cropped.
-SIDE_PX, SHORT_SIDE_PX = 227, 323
+SIDE_PX, SHORT_SIDE_PX = CROP_PX, 323
 
 _TITLES: dict[str, str] = {
     "equal": f"resized {SIDE_PX}x{SIDE_PX}",
@@ -58,6 +59,8 @@ class SizedMethod:
 def at_size(method: RelativeMethod, mode: str = "full") -> RelativeMethod:
     """Return a method that sees images at one size; its name says so.
 
+    The paper's networks take the pixels as they then are, and scale nothing themselves.
+
     Args:
         method: Any.
         mode: ``full``: as they are; ``equal``: all resized to 227x227, aspect ratio lost, as the
@@ -69,9 +72,21 @@ def at_size(method: RelativeMethod, mode: str = "full") -> RelativeMethod:
     """
     if mode not in get_args(Mode):
         raise InputError(f"a size of {', '.join(get_args(Mode))} is wanted, {mode!r} came")
-    if mode == "equal":
-        return SizedMethod(method, "equal")
-    return SizedMethod(method, "crop") if mode == "crop" else method
+    if mode == "full":
+        return method
+    return SizedMethod(_as_they_are(method), "equal" if mode == "equal" else "crop")
+
+
+def _as_they_are(method: RelativeMethod) -> RelativeMethod:
+    """Return a paper's network without its own scaling to 323 pixels and crop; others unchanged."""
+    config = getattr(method, "config", None)
+    if not isinstance(config, RelativeConfig) or config.model == "siamese":
+        return method
+    own = dataclasses.replace(
+        config, short_side=SIDE_PX, train_size=SIDE_PX, test_size=SIDE_PX, aspect=1.0
+    )
+    changed: RelativeMethod = dataclasses.replace(method, config=own)  # type: ignore[type-var]
+    return changed
 
 
 def sized_view(view: View, mode: Literal["equal", "crop"]) -> View:

@@ -1,0 +1,1 @@
+"""Paper 002: relative camera pose estimation using convolutional neural networks."""
