@@ -124,11 +124,10 @@ def test_right_matches_cost_nothing_and_wrong_ones_at_most_one() -> None:
     right = torch.eye(30, dtype=torch.float64)[None]
     assert matching_loss(right, right, distances).item() < 1e-8
     wrong = right.roll(7, dims=2)
-    expected = np.mean(
-        [
-            np.minimum(d[0].numpy()[np.arange(30), (np.arange(30) + 7) % 30] / FAR, 1)
-            for d in distances
-        ]
-    )
+    near = [
+        1 - np.minimum(d[0].numpy()[np.arange(30), (np.arange(30) + 7) % 30] / FAR, 1)
+        for d in distances
+    ]
+    expected = np.mean([np.log(0.05 + 0.95 * n) / np.log(0.05) for n in near])
     assert matching_loss(wrong, wrong, distances).item() == pytest.approx(expected)
     assert 0.1 < expected <= 1

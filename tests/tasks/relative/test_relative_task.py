@@ -146,16 +146,17 @@ def test_validation_scores_are_errors_of_a_known_answer(boxes: PairSet) -> None:
 
 
 @pytest.mark.slow
-def test_it_learns_rooms_it_has_never_seen(tmp_path: Path) -> None:
-    """Half a minute of training on rendered boxes beats the constant predictor by far."""
-    made = make_box_rooms(tmp_path / "boxes", {"train": 12, "validation": 4}, per_room=16)
+def test_matching_carries_over_to_rooms_never_seen(tmp_path: Path) -> None:
+    """A few epochs on rendered boxes: in other boxes the direction is far from guessed."""
+    made = make_box_rooms(tmp_path / "boxes", {"train": 10, "validation": 3}, per_room=20)
     config = dataclasses.replace(
-        scratch_config(), epochs=14, max_seconds=0.0, batch=16, precision="float32",
-        short_side=72, train_size=72, test_size=72, matching=2.0,
+        scratch_config(), epochs=8, max_seconds=0.0, batch=8, precision="float32", ema=0.9,
     )  # fmt: skip
     run = train_relative(made, config, tmp_path / "run")
     assert run.fit is not None
-    true = usable_pairs(made, "validation").b_from_a
-    constant = usable_pairs(made, "train").b_from_a.rotation.mean()
-    still = np.median(np.rad2deg((true.rotation * constant.inv()).magnitude()))
-    assert run.fit.best["validation_median_roe_deg"] < still / 1.5
+    train, true = (usable_pairs(made, part).b_from_a for part in ("train", "validation"))
+    mean = train.translation.mean(axis=0)
+    cosine = true.translation @ (mean / np.linalg.norm(mean))
+    constant = np.median(np.rad2deg(np.arccos(cosine)))
+    assert constant > 60
+    assert run.fit.best["validation_median_rte_deg"] < 0.75 * constant

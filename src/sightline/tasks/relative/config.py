@@ -131,6 +131,7 @@ def scratch_config(max_seconds: float = 1080.0) -> RelativeConfig:
     """
     return RelativeConfig(
         model="siamese",
+        matching=5.0,
         short_side=96,
         train_size=96,
         test_size=96,

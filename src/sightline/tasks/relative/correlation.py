@@ -186,7 +186,7 @@ def cell_rays(camera: Tensor, grid: torch.Size, image: torch.Size) -> Tensor:
 class CompactMaps(nn.Module):
     """A small convolutional network whose maps keep one cell every ``stride`` pixels."""
 
-    channels = 128
+    channels = 96
 
     def __init__(self, stride: int) -> None:
         super().__init__()
@@ -194,9 +194,9 @@ class CompactMaps(nn.Module):
         self.body = nn.Sequential(
             _block(3, 32, stride=2, kernel=5),
             _block(32, 64, stride=2),
-            _block(64, 96, stride=second),
-            _block(96, 128, stride=third),
-            _block(128, self.channels, stride=1),
+            _block(64, 80, stride=second),
+            _block(80, 96, stride=third),
+            _block(96, self.channels, stride=1),
         )
         initialise(self)
 

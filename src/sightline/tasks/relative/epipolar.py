@@ -14,7 +14,7 @@ from torch import Tensor
 from sightline.tasks.relative.loss import rotation_matrix
 
 #: Errors above this, in focal lengths, hardly count (Cauchy's weight).
-_SOFT = 0.003
+_SOFT = 0.005
 
 _DAMPING = 1e-4
 

@@ -5,6 +5,7 @@ q and -q are one rotation (PITFALLS 4); norms have gradient zero at zero, not in
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -12,6 +13,9 @@ from torch import Tensor, nn
 
 #: Distance from the epipolar line, in focal lengths, beyond which a match is just wrong.
 FAR = 0.1
+
+#: A match that is surely wrong counts as if it had this probability of being right.
+_FLOOR = 0.05
 
 
 class RelativePoseLoss(nn.Module):
@@ -95,17 +99,24 @@ def rotation_matrix(q_wxyz: Tensor) -> Tensor:
 
 
 def matching_loss(b_of_a: Tensor, a_of_b: Tensor, distances: tuple[Tensor, Tensor]) -> Tensor:
-    """Return the mean distance of matches from where the true pose says they must lie, in [0, 1].
+    """Return how unlikely the matches are to be where the true pose says they must lie, in [0, 1].
 
-    Linear in the probabilities and cut off at :data:`FAR`, so that parts that the other image does
-    not show cost the same wherever they are put.
+    The negative logarithm of the probability near each cell's epipolar line, with a floor
+    (:data:`_FLOOR`), so that parts that the other image does not show cost the same wherever they
+    are put. The logarithm, because where matches are still spread over the whole image, the
+    probability itself has next to no gradient.
 
     Args:
         b_of_a: (N, A, B) probability that a cell of a is seen in a cell of b.
         a_of_b: (N, A, B) the same the other way round: sums to one over A.
         distances: Of :func:`epipolar_distance`.
     """
-    far_b, far_a = ((d / FAR).clamp(max=1.0) for d in distances)
-    forward = (b_of_a * far_b).sum(dim=2).mean()
-    backward = (a_of_b * far_a).sum(dim=1).mean()
+    near_b, near_a = (1.0 - (d / FAR).clamp(max=1.0) for d in distances)
+    forward = _unlikely((b_of_a * near_b).sum(dim=2))
+    backward = _unlikely((a_of_b * near_a).sum(dim=1))
     return 0.5 * (forward + backward)
+
+
+def _unlikely(probability: Tensor) -> Tensor:
+    floored = _FLOOR + (1.0 - _FLOOR) * probability
+    return -floored.log().mean() / -math.log(_FLOOR)
