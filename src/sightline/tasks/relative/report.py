@@ -95,7 +95,7 @@ def draw_histograms(path: Path, errors: Mapping[str, PairErrors], title: str = "
 
     Source: Melekhov et al. 2017, Figs. 5 and 7.
     """
-    figure, axes = new_figure(11, 4.6, 2)
+    figure, axes = new_figure(11, _height(len(errors)), 2)
     for number, (name, one) in enumerate(errors.items()):
         style = _style(number)
         for axis, values in zip(axes, (one.roe_deg, one.rte_deg), strict=True):
@@ -106,7 +106,7 @@ def draw_histograms(path: Path, errors: Mapping[str, PairErrors], title: str = "
         axis.set_xlim(0, 180)
         axis.set_ylim(0, 1.02)
         axis.grid(alpha=0.3)
-    axes[0].legend(loc="lower right", fontsize=7)
+    _legend_below(figure, axes[0])
     if title:
         figure.suptitle(title)
     return save_figure(figure, path)
@@ -121,7 +121,7 @@ def draw_bins(path: Path, methods: Mapping[str, Mapping[str, Any]], key: str, ax
         key: ``by_overlap``, ``by_view_angle_deg`` or ``by_baseline_angle_deg``.
         axis: What the bins are of.
     """
-    figure, axes = new_figure(11, 4.6, 2)
+    figure, axes = new_figure(11, _height(len(methods)), 2)
     names = _bin_names(methods, key)
     first = next(iter(methods.values()))[key]
     ticks = [f"{name}\n({first[name]['pairs']})" for name in names]
@@ -138,13 +138,13 @@ def draw_bins(path: Path, methods: Mapping[str, Mapping[str, Any]], key: str, ax
         panel.set_yscale("symlog", linthresh=1.0)
         panel.set_ylim(0, 200)
         panel.grid(alpha=0.3)
-    axes[0].legend(loc="best", fontsize=7)
+    _legend_below(figure, axes[0])
     return save_figure(figure, path)
 
 
 def draw_reliability(path: Path, methods: Mapping[str, Mapping[str, Any]]) -> Path:
     """Draw how often each confidence came true; return the path."""
-    figure, (axis,) = new_figure(6, 5, 1)
+    figure, (axis,) = new_figure(8, 1 + _height(len(methods)), 1)
     axis.plot([0, 1], [0, 1], color="#999999", linewidth=1)
     for number, (method, table) in enumerate(methods.items()):
         bins = table["reliability"]["bins"]
@@ -155,7 +155,7 @@ def draw_reliability(path: Path, methods: Mapping[str, Mapping[str, Any]]) -> Pa
     axis.set_xlim(0, 1)
     axis.set_ylim(0, 1)
     axis.grid(alpha=0.3)
-    axis.legend(loc="best", fontsize=7)
+    _legend_below(figure, axis)
     return save_figure(figure, path)
 
 
@@ -241,6 +241,18 @@ def _bin_names(methods: Mapping[str, Mapping[str, Any]], key: str) -> list[str]:
 def _style(number: int) -> dict[str, Any]:
     # ten colours come with the library; then the same again, dashed
     return {"color": f"C{number % 10}", "linestyle": ("-", "--", ":")[number // 10 % 3]}
+
+
+def _legend_below(figure: Any, axis: Any) -> None:
+    # beside the curves, never on them: there may be many methods
+    figure.legend(
+        *axis.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=7
+    )
+
+
+def _height(methods: int) -> float:
+    """Return inches of a figure with that many lines in its legend."""
+    return 4.2 + 0.16 * ((methods + 1) // 2)
 
 
 def _to_height(image: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:

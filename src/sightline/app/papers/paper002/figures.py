@@ -23,7 +23,7 @@ from sightline.app.papers.results import Section
 from sightline.errors import InputError
 from sightline.records.pairs import PairSet
 from sightline.tasks.relative.judged import JudgedSet
-from sightline.tasks.relative.metrics import AUC_LIMITS_DEG
+from sightline.tasks.relative.metrics import AUC_LIMITS_DEG, PairErrors
 from sightline.tasks.relative.report import (
     MatchPicture,
     degrees,
@@ -123,12 +123,15 @@ def figure7(study: Study, folder: Path) -> Section:
     pairs = [study.test_pair(target, *key) for key in keys]
     hard = least_textured(pair_textures(target, pairs), study.config.hard_share)
     difficult = judged.part(hard)
-    drawn = [f"{_FOLDER}/figure-7{letter}.png" for letter in "abc"]
-    draw_histograms(folder / drawn[0], judged.errors)
+    drawn = [f"{_FOLDER}/figure-7{part}.png" for part in ("a", "b", "c", "-crop")]
+    alike, paper = _of_size(judged, "crop"), _of_size(judged, "227x227", "full", "high")
+    draw_histograms(folder / drawn[0], paper)
     _draw_hard(
         folder / drawn[1], target, [p for p, is_hard in zip(pairs, hard, strict=True) if is_hard]
     )
-    draw_histograms(folder / drawn[2], difficult.errors, "the least textured pairs")
+    hardest = _of_size(difficult, "227x227", "full", "high")
+    draw_histograms(folder / drawn[2], hardest, "the least textured pairs")
+    draw_histograms(folder / drawn[3], alike, "the same crop for all")
     every, some = judged.metrics(), difficult.metrics()
     rows = [("all pairs", *row) for row in score_cells(every)]
     rows += [("hard pairs (7b, 7c)", *row) for row in score_cells(some)]
@@ -244,8 +247,18 @@ def _sized_methods(
     shown += [Shown(f"{name}, full", method) for name, method in classical.items()]
     if "fine-tuned high-res" in networks:
         method = networks["fine-tuned high-res"]
-        shown.append(Shown(f"cnn-spp fine-tuned high-res, {high_px}", method))
+        shown.append(Shown(f"cnn-spp fine-tuned high-res, high ({high_px})", method))
     return shown
+
+
+def _of_size(judged: JudgedSet, *sizes: str) -> dict[str, PairErrors]:
+    """Return the errors of the methods at these sizes, and of those without any: the baselines."""
+    every = ("227x227", "crop", "full", "high")
+
+    def size(name: str) -> str:
+        return next((one for one in every if f", {one}" in name), "")
+
+    return {name: one for name, one in judged.errors.items() if size(name) in ("", *sizes)}
 
 
 def _draw_hard(path: Path, pairs: PairSet, hard: Sequence[Any]) -> Path:

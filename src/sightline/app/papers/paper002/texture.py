@@ -15,27 +15,30 @@ from sightline.records.pairs import ImagePair, PairSet
 
 #: Texture is looked at on this shorter side, where sensor noise is averaged away.
 _SHORT_SIDE_PX = 96
+#: A stronger gradient counts as this, so that one outline does not make a plain wall textured.
+_CAP = 10.0
 
 RULE = (
-    f"hard: the pairs whose plainer photo has the least texture; texture: the median gradient of "
-    f"the grey photo at a shorter side of {_SHORT_SIDE_PX} pixels"
+    "hard: the pairs whose plainer photo has the least texture; texture: the mean gradient of the "
+    f"grey photo at a shorter side of {_SHORT_SIDE_PX} pixels, {_CAP:g} grey levels a pixel at most"
 )
 
 
 def texture(image: NDArray[np.uint8]) -> float:
-    """Return the median length of the gradient of the shrunken grey photo, in grey levels a pixel.
-
-    A median: one strong edge does not make a plain wall textured.
+    """Return the mean length of the gradient of the shrunken grey photo, capped.
 
     Args:
         image: (H, W, 3) uint8 RGB.
+
+    Returns:
+        Grey levels a pixel, in [0, 10].
     """
     height, width = image.shape[:2]
     scale = _SHORT_SIDE_PX / min(height, width)
     size = (max(round(width * scale), 2), max(round(height * scale), 2))
     grey = Image.fromarray(image).convert("L").resize(size, Image.Resampling.BOX)
     down, right = np.gradient(np.asarray(grey, dtype=np.float64))
-    return float(np.median(np.hypot(down, right)))
+    return float(np.mean(np.minimum(np.hypot(down, right), _CAP)))
 
 
 def pair_textures(pairs: PairSet, chosen: Sequence[ImagePair]) -> Array:
