@@ -119,19 +119,13 @@ def figure7(study: Study, folder: Path) -> Section:
     shown = _sized_methods(classical, networks, study.config.high_px)
     training = target if domains.can_fine_tune else domains.source
     metrics, judged = study.judge("figure-7", target, shown, training)
-    keys = [judged_key(judged, i) for i in range(len(judged))]
-    pairs = [study.test_pair(target, *key) for key in keys]
+    pairs = [study.test_pair(target, *judged_key(judged, i)) for i in range(len(judged))]
     hard = least_textured(pair_textures(target, pairs), study.config.hard_share)
     difficult = judged.part(hard)
-    drawn = [f"{_FOLDER}/figure-7{part}.png" for part in ("a", "b", "c", "-crop")]
-    alike, paper = _of_size(judged, "crop"), _of_size(judged, "227x227", "full", "high")
-    draw_histograms(folder / drawn[0], paper)
-    _draw_hard(
-        folder / drawn[1], target, [p for p, is_hard in zip(pairs, hard, strict=True) if is_hard]
-    )
-    hardest = _of_size(difficult, "227x227", "full", "high")
-    draw_histograms(folder / drawn[2], hardest, "the least textured pairs")
-    draw_histograms(folder / drawn[3], alike, "the same crop for all")
+    drawn = _draw_figure7(folder, judged, difficult)
+    shown_hard = [pair for pair, is_hard in zip(pairs, hard, strict=True) if is_hard]
+    drawn.insert(1, f"{_FOLDER}/figure-7b.png")
+    _draw_hard(folder / drawn[1], target, shown_hard)
     every, some = judged.metrics(), difficult.metrics()
     rows = [("all pairs", *row) for row in score_cells(every)]
     rows += [("hard pairs (7b, 7c)", *row) for row in score_cells(some)]
@@ -141,19 +135,8 @@ def figure7(study: Study, folder: Path) -> Section:
         ("pairs of", *_HEADER),
         tuple(rows),
         (
-            _NO_NUMBERS,
-            domains.note,
-            f"{RULE}; here the {100 * study.config.hard_share:g}% with the least",
-            "227x227: every image resized to it, intrinsics transformed, for all methods (4.3); "
-            "crop: a shorter side of 323 and its centre 227x227 for all; full: local features on "
-            "the whole photo, the network on the centre square of "
-            f"{study.config.high_px} pixels",
+            *_notes_of_figure7(study),
             *notes,
-            *(
-                ()
-                if domains.can_fine_tune
-                else ("not fine-tuned: the target has no training part",)
-            ),
             *_budgets(study, list(networks.values())),
             *set_notes(metrics),
             study.settings_note(),
@@ -161,6 +144,34 @@ def figure7(study: Study, folder: Path) -> Section:
         tuple(drawn),
         {"all": every, "hard": some},
     )
+
+
+def _notes_of_figure7(study: Study) -> list[str]:
+    domains, config = study.domains, study.config
+    notes = [
+        _NO_NUMBERS,
+        domains.note,
+        f"{RULE}; here the {100 * config.hard_share:g}% with the least",
+        "227x227: every image resized to it, intrinsics transformed, for all methods (4.3); crop: "
+        "a shorter side of 323 and its centre 227x227 for all; full: local features on the whole "
+        f"photo, the network on the centre square of {config.high_px} pixels",
+    ]
+    if not domains.can_fine_tune:
+        notes.append("not fine-tuned: the target has no training part of its own")
+    return notes
+
+
+def _draw_figure7(folder: Path, judged: JudgedSet, difficult: JudgedSet) -> list[str]:
+    """Draw Figs. 7a and 7c, and the comparison of equal crops; return their names."""
+    sizes = ("227x227", "full", "high")
+    drawn = {
+        "a": (_of_size(judged, *sizes), ""),
+        "c": (_of_size(difficult, *sizes), "the least textured pairs"),
+        "-crop": (_of_size(judged, "crop"), "the same crop for all"),
+    }
+    for part, (errors, title) in drawn.items():
+        draw_histograms(folder / _FOLDER / f"figure-7{part}.png", errors, title)
+    return [f"{_FOLDER}/figure-7{part}.png" for part in drawn]
 
 
 def score_cells(table: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
