@@ -188,7 +188,7 @@ _RAY_CAMERA = {"model": "SIMPLE_PINHOLE", "width": 2, "height": 2, "params": [1.
 
 
 def _by_poselib(matches: Matches, estimator: Estimator, initial: Pose | None) -> Pose | None:
-    import poselib  # type: ignore[import-untyped]
+    import poselib
 
     threshold = estimator.threshold_px * matches.pixel
     ransac = {
