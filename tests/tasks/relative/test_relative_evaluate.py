@@ -280,3 +280,24 @@ def test_saved_numbers_come_back(toys: PairSet, tmp_path: Path) -> None:
         np.testing.assert_allclose(row.true.q_wxyz, pair.b_from_a.q_wxyz, rtol=0, atol=1e-11)
         np.testing.assert_allclose(row.true.translation, pair.b_from_a.translation, rtol=1e-11)
         assert (row.estimate.b_from_a is None) == (row.estimate.status == "failed")
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_sift_on_surveyed_photos_is_scored_as_the_field_finds_it(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    from sightline.datasets.pairs import open_pairs
+    from sightline.tasks.relative.classical import classical_method
+
+    pairs = open_pairs(shared_data / "pose_strecha_fountain_P11", max_pairs=10)
+    sift = classical_method("sift")
+    metrics = evaluate_methods([pairs], [sift], tmp_path / "out")
+    (table,) = metrics["sets"].values()
+    near = table["methods"][sift.name]["near_views"]
+    assert near["pairs"] >= 3
+    assert near["median_roe_deg"] <= 0.15
+    assert near["median_rte_deg"] <= 0.3
+    # no constant comes near, not even one that knows these very labels
+    for name in list(table["methods"])[1:]:
+        assert table["methods"][name]["median_roe_deg"] > 5

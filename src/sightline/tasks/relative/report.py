@@ -33,7 +33,8 @@ def score_rows(metrics: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Return the score table: a header, then each set's methods; unseen labels apart.
 
     Angles are medians in degrees; a pair without an answer counts as 180. The area is that of
-    max(ROE, RTE), see :func:`sightline.tasks.relative.metrics.auc`.
+    max(ROE, RTE), see :func:`sightline.tasks.relative.metrics.auc`. Seconds are medians; features
+    of a photo that an earlier pair holds too are taken once, so benchmarks time methods better.
     """
     near = f"<={NEAR_VIEWS_DEG:g} deg"
     header = ("pairs of", "method", "pairs", "answered", "ROE", "RTE", "AUC@5", "AUC@10", "AUC@20")
