@@ -66,7 +66,8 @@ def test_answers_are_those_that_validation_scored(model: RelativeModel, boxes: P
     """From files through the cache, and from images in memory: the same pixels, the same pose."""
     usable = usable_pairs(boxes, "validation")
     frames = PairFrames(boxes.root, usable.pairs, CONFIG, boxes.root / "cache")
-    roe, rte = ValidationPairs(usable, frames, CONFIG).errors_deg(model.network)
+    judged = ValidationPairs(usable, frames, CONFIG).judge(model.network)
+    roe, rte = judged.roe_deg, judged.rte_deg
     for index, pair in enumerate(usable.pairs):
         pose = model.relate(*pair_views(boxes, pair)).pose()
         true = usable.b_from_a[index]
@@ -140,3 +141,15 @@ def test_the_papers_networks_see_squares_from_the_middle(boxes: PairSet) -> None
     np.testing.assert_allclose(
         model.predict([(edges.image, b.image)]).q_wxyz, whole.q_wxyz, atol=1e-6
     )
+
+
+def test_confidence_follows_the_evidence_of_the_pair(model: RelativeModel, boxes: PairSet) -> None:
+    pair = boxes.part("validation").pairs[0]
+    a, b = pair_views(boxes, pair)
+    blank = View(np.full_like(b.image, 128), b.camera)
+    sure, agrees = (
+        dataclasses.replace(model, weights=(0.0, *w)) for w in ((1.0, 0, 0), (0, 1.0, 0))
+    )
+    assert sure.relate(a, b).confidence != sure.relate(a, blank).confidence
+    assert 0.5 < agrees.relate(a, b).confidence < 1 / (1 + np.exp(-1.0))
+    assert model.relate(a, b).confidence == model.relate(a, blank).confidence == model.confidence

@@ -12,6 +12,7 @@ from sightline.learning.fit import read_history
 from sightline.learning.runs import read_run_table
 from sightline.records.pairs import PairSet
 from sightline.tasks.relative.config import RelativeConfig, read_config
+from sightline.tasks.relative.model import RelativeOutput
 from sightline.tasks.relative.predict import load_run, run_pairs
 from sightline.tasks.relative.samples import PairFrames, centre_batches, usable_pairs
 from sightline.tasks.relative.task import (
@@ -125,7 +126,7 @@ def test_validation_scores_are_errors_of_a_known_answer(boxes: PairSet) -> None:
 
         def forward(self, a: torch.Tensor, *_: torch.Tensor) -> object:
             raw = torch.tensor([[2.0, 0, 0, 0, 0, 0, 3.0]]).expand(len(a), 7)
-            return type("Out", (), {"raw": raw, "matches": None})
+            return RelativeOutput(raw)
 
     usable = usable_pairs(boxes, "validation")
     frames = PairFrames(boxes.root, usable.pairs, QUICK, boxes.root / "cache")

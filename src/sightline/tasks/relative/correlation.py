@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from sightline.errors import CatalogError
 from sightline.learning.backbones import COMPACT, InputContract, create_backbone
 from sightline.tasks.relative.config import RelativeConfig
-from sightline.tasks.relative.epipolar import RayMatches, polish
+from sightline.tasks.relative.epipolar import RayMatches, evidence, polish
 from sightline.tasks.relative.model import (
     Matches,
     PoseHeads,
@@ -73,7 +73,7 @@ class CorrelationNet(RelativeNet):
                 nn.functional.normalize(start[:, 4:], dim=1),
                 self.steps,
             )
-            return RelativeOutput(fine, found, coarse)
+            return RelativeOutput(fine, found, coarse, evidence(rays, fine.detach(), start))
 
 
 class MatchHead(nn.Module):

@@ -69,6 +69,30 @@ def polish(matches: RayMatches, q_wxyz: Tensor, direction: Tensor, steps: int) -
     return torch.cat([_quaternion(rotation), translation], dim=1)
 
 
+@torch.no_grad()
+def evidence(matches: RayMatches, fine: Tensor, coarse: Tensor) -> Tensor:
+    """Return (N, 3) numbers that tell a good answer from a bad one.
+
+    How sure the matches are (logarithm of the mean weight), which share of that weight the answer
+    agrees with, and how far the matches turned the network's first answer (radians).
+
+    Args:
+        matches: What the answer should agree with.
+        fine: (N, 7) answers, as :func:`polish` returns them.
+        coarse: (N, 7) the first answers, of any length.
+    """
+    q = torch.nn.functional.normalize(fine[:, :4], dim=1)
+    error, _ = _sampson(matches, rotation_matrix(q), fine[:, 4:])
+    total = matches.weight.sum(dim=1).clamp(min=1e-9)
+    agrees = (matches.weight / (1.0 + (error / _SOFT).square())).sum(dim=1) / total
+    sure = (matches.weight.mean(dim=1) + 1e-6).log()
+    first = torch.nn.functional.normalize(coarse[:, :4], dim=1)
+    near = torch.linalg.vector_norm(q - first, dim=1)
+    far = torch.linalg.vector_norm(q + first, dim=1)
+    turned = 4.0 * torch.atan2(torch.minimum(near, far), torch.maximum(near, far))
+    return torch.stack([sure, agrees, turned], dim=1)
+
+
 def _step(matches: RayMatches, rotation: Tensor, translation: Tensor) -> tuple[Tensor, Tensor]:
     import roma
 

@@ -65,11 +65,14 @@ class RelativeOutput:
         raw: (N, 7) quaternion wxyz and translation of b_from_a, of any length.
         matches: Of a network that matches.
         coarse: (N, 7) its first answer, where ``raw`` is that made to agree with the matches.
+        evidence: (N, K) what speaks for each answer (:mod:`.calibration`), of a network that
+            matches.
     """
 
     raw: Tensor
     matches: Matches | None = None
     coarse: Tensor | None = None
+    evidence: Tensor | None = None
 
 
 class RelativeNet(nn.Module):

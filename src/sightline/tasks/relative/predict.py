@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from sightline.errors import GeometryError, InputError, WeightsError
 from sightline.geometry import Camera, Pose
@@ -19,6 +18,7 @@ from sightline.geometry.rotation import Array
 from sightline.learning.runs import CONFIG, WEIGHTS, load_weights, read_run_table
 from sightline.records.pairs import PAIRS_CSV, PairSet, read_pair_set
 from sightline.records.views import RelativeEstimate, View
+from sightline.tasks.relative.calibration import confidences
 from sightline.tasks.relative.config import RelativeConfig, read_config
 from sightline.tasks.relative.model import RelativeNet, create_model
 from sightline.tasks.relative.samples import (
@@ -47,12 +47,15 @@ class RelativeModel:
         run: Name of its run, for tables.
         confidence: Share of the validation pairs whose ROE and RTE were both below 10 degrees,
             measured when the training ended.
+        weights: Of :func:`.calibration.fit_confidence`, from those same pairs; empty where every
+            answer has the one confidence.
     """
 
     network: RelativeNet
     config: RelativeConfig
     run: str
     confidence: float
+    weights: tuple[float, ...] = ()
 
     @property
     def name(self) -> str:
@@ -62,20 +65,21 @@ class RelativeModel:
     def relate(self, a: View, b: View) -> RelativeEstimate:
         """Return b_from_a with a translation of length 1.
 
-        A network always has an answer; ``confidence`` is the share of validation pairs it was
-        right on, the same for every pair, and says nothing of this one.
+        A network always has an answer. Where it matches, ``confidence`` comes from how its matches
+        agree with that answer; otherwise it is the share of validation pairs it was right on, the
+        same for every pair.
         """
         began = time.perf_counter()
         try:
-            pose = self.predict([(a.image, b.image)], [(a.camera, b.camera)])[0]
+            poses, sure = self.answer([(a.image, b.image)], [(a.camera, b.camera)])
         except (GeometryError, InputError) as error:
             spent = time.perf_counter() - began
             return RelativeEstimate("failed", self.name, None, seconds=spent, reason=str(error))
         return RelativeEstimate(
             "ok",
             self.name,
-            pose,
-            confidence=self.confidence,
+            poses[0],
+            confidence=float(sure[0]),
             seconds=time.perf_counter() - began,
         )
 
@@ -85,7 +89,16 @@ class RelativeModel:
         cameras: Sequence[tuple[Camera, Camera]] | None = None,
         batch: int = 32,
     ) -> Pose:
-        """Return (N,) b_from_a with unit translations.
+        """Return (N,) b_from_a with unit translations; see :meth:`answer`."""
+        return self.answer(images, cameras, batch)[0]
+
+    def answer(
+        self,
+        images: Sequence[tuple[Photo, Photo]],
+        cameras: Sequence[tuple[Camera, Camera]] | None = None,
+        batch: int = 32,
+    ) -> tuple[Pose, Array]:
+        """Return (N,) b_from_a with unit translations, and (N,) confidences.
 
         Args:
             images: Pairs of upright uint8 (H, W, 3) RGB images of any size.
@@ -98,7 +111,7 @@ class RelativeModel:
             GeometryError: The network's answer is not finite.
         """
         if not images:
-            return Pose.stack([])
+            return Pose.stack([]), np.zeros(0)
         if cameras is None:
             cameras = [(_guess(a), _guess(b)) for a, b in images]
         found = []
@@ -113,8 +126,11 @@ class RelativeModel:
                     numbers.append(number)
             part = make_batch(cuts, numbers, Pose.identity((len(cuts) // 2,)))
             found.append(predict_batch(self.network, part))
-        raw = np.concatenate(found)
-        return normalised(raw)
+        evidence = np.concatenate([each.evidence for each in found])
+        poses = normalised(np.concatenate([each.raw for each in found]))
+        if not self.weights:
+            return poses, np.full(len(images), self.confidence)
+        return poses, confidences(self.weights, evidence)
 
     def _prepare(self, image: Photo, camera: Camera) -> tuple[Photo, Array]:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
@@ -130,12 +146,16 @@ class RelativeModel:
 
 
 def ready(
-    network: RelativeNet, config: RelativeConfig, run: str, confidence: float
+    network: RelativeNet,
+    config: RelativeConfig,
+    run: str,
+    confidence: float,
+    weights: tuple[float, ...] = (),
 ) -> RelativeModel:
     """Return a network in eval mode as a model that answers."""
     network.eval()
     network.requires_grad_(False)
-    return RelativeModel(network, config, run, confidence)
+    return RelativeModel(network, config, run, confidence, weights)
 
 
 def load_run(run_dir: str | Path) -> RelativeModel:
@@ -151,7 +171,8 @@ def load_run(run_dir: str | Path) -> RelativeModel:
     load_weights(run_dir, network)
     table = read_run_table(run_dir)
     name = str(table.get("name", run_dir.resolve().name))
-    return ready(network, config, name, float(table.get("confidence", 0.0)))
+    weights = tuple(float(w) for w in table.get("confidence_weights", ()))
+    return ready(network, config, name, float(table.get("confidence", 0.0)), weights)
 
 
 def default_model(folder: Path = BUNDLED) -> RelativeModel | None:
@@ -190,14 +211,27 @@ def run_pairs(run_dir: Path) -> PairSet:
     )
 
 
-def predict_batch(network: RelativeNet, batch: PairBatch) -> NDArray[np.float64]:
-    """Return (N, 7) raw outputs of a network in eval mode."""
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a network says of a batch, as arrays.
+
+    Attributes:
+        raw: (N, 7) quaternions and translations of any length.
+        evidence: (N, K) what speaks for each; K is 0 for a network that does not match.
+    """
+
+    raw: Array
+    evidence: Array
+
+
+def predict_batch(network: RelativeNet, batch: PairBatch) -> Answers:
+    """Return what a network in eval mode says."""
     device = next(network.parameters()).device
     part = batch.to(device)
     with torch.inference_mode():
-        raw: Tensor = network(part.image_a, part.image_b, part.camera_a, part.camera_b).raw
-    numbers: NDArray[np.float64] = raw.double().cpu().numpy()
-    return numbers
+        out = network(part.image_a, part.image_b, part.camera_a, part.camera_b)
+    evidence = out.raw.new_zeros((len(out.raw), 0)) if out.evidence is None else out.evidence
+    return Answers(out.raw.double().cpu().numpy(), evidence.double().cpu().numpy())
 
 
 def normalised(raw: NDArray[np.float64]) -> Pose:

@@ -102,9 +102,7 @@ def _some(pairs: PairSet, count: int | None) -> PairSet:
     if count is None or count >= len(pairs):
         return pairs
     step = len(pairs) / count
-    return dataclasses.replace(
-        pairs, pairs=tuple(pairs.pairs[int(i * step)] for i in range(count))
-    )
+    return dataclasses.replace(pairs, pairs=tuple(pairs.pairs[int(i * step)] for i in range(count)))
 
 
 def _key(subjects: Sequence[Path]) -> str:

@@ -18,6 +18,7 @@ from sightline.learning.fit import BEST, FitResult, backbone_precision, fit, see
 from sightline.learning.runs import CONFIG, WEIGHTS, is_finished, load_weights, save_weights
 from sightline.records.files import digest
 from sightline.records.pairs import PairSet
+from sightline.tasks.relative.calibration import fit_confidence
 from sightline.tasks.relative.config import RelativeConfig, read_config, write_config
 from sightline.tasks.relative.loss import RelativePoseLoss, epipolar_distance, matching_loss
 from sightline.tasks.relative.model import RelativeNet, create_model
@@ -68,18 +69,38 @@ class ValidationPairs:
     frames: PairFrames
     config: RelativeConfig
 
-    def errors_deg(self, network: RelativeNet) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return (N,) ROE and (N,) RTE of a network in eval mode, in degrees."""
+    def judge(self, network: RelativeNet) -> Judged:
+        """Return the errors of a network in eval mode."""
         parts = centre_batches(self.usable, self.frames, self.config, _VALIDATION_BATCH)
-        raw = np.concatenate([predict_batch(network, part) for part in parts])
-        found, true = normalised(raw), self.usable.b_from_a
-        roe = rotation_angle_deg(found.q_wxyz, true.q_wxyz)
-        return roe, direction_angle_deg(found, true)
+        answers = [predict_batch(network, part) for part in parts]
+        found = normalised(np.concatenate([each.raw for each in answers]))
+        true = self.usable.b_from_a
+        return Judged(
+            rotation_angle_deg(found.q_wxyz, true.q_wxyz),
+            direction_angle_deg(found, true),
+            np.concatenate([each.evidence for each in answers]),
+        )
 
-    def solved(self, network: RelativeNet) -> float:
-        """Return the share of pairs with both errors below 10 degrees."""
-        roe, rte = self.errors_deg(network)
-        return float(np.mean(np.maximum(roe, rte) < SOLVED_DEG))
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Errors of a network's answers.
+
+    Attributes:
+        roe_deg: (N,) of the rotations.
+        rte_deg: (N,) of the directions.
+        evidence: (N, K) what spoke for each answer.
+    """
+
+    roe_deg: NDArray[np.float64]
+    rte_deg: NDArray[np.float64]
+    evidence: NDArray[np.float64]
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """(N,) whether both errors are below 10 degrees."""
+        solved: NDArray[np.bool_] = np.maximum(self.roe_deg, self.rte_deg) < SOLVED_DEG
+        return solved
 
 
 def direction_angle_deg(found: Pose, true: Pose) -> NDArray[np.float64]:
@@ -121,12 +142,12 @@ class RelativeTask:
         """Return the validation pairs' errors; ``score`` is the sum of both medians, in degrees."""
         if self._validation is None:
             return {}
-        roe, rte = self._validation.errors_deg(self.network)
-        medians = float(np.median(roe)), float(np.median(rte))
+        judged = self._validation.judge(self.network)
+        medians = float(np.median(judged.roe_deg)), float(np.median(judged.rte_deg))
         return {
             "median_roe_deg": medians[0],
             "median_rte_deg": medians[1],
-            "solved": float(np.mean(np.maximum(roe, rte) < SOLVED_DEG)),
+            "solved": float(judged.right.mean()),
             "score": sum(medians),
         }
 
@@ -174,14 +195,26 @@ def train_relative(
         validation = ValidationPairs(held_out, own, config)
     task = RelativeTask(network, config, validation)
     result = fit(task, PairBatches(training, frames, config), config, run_dir, progress)
-    confidence = validation.solved(network) if validation is not None else 0.0
+    confidence, weights = _confidence(network, validation)
     save_weights(run_dir / WEIGHTS, network, task="relative", model=config.model)
     (run_dir / BEST).unlink(missing_ok=True)  # model.safetensors now holds these
     about |= {"seconds": round(result.seconds, 1), "epochs": result.epochs}
     about |= {"best_epoch": result.best_epoch, "confidence": confidence}
+    about |= {"confidence_weights": list(weights)}
     about |= {k: round(v, 4) for k, v in result.best.items()}
     write_config(run_dir / CONFIG, config, run=about)
-    return Run(run_dir, ready(network, config, run_dir.resolve().name, confidence), result)
+    return Run(run_dir, ready(network, config, run_dir.resolve().name, confidence, weights), result)
+
+
+def _confidence(
+    network: RelativeNet, validation: ValidationPairs | None
+) -> tuple[float, tuple[float, ...]]:
+    """Return the share of validation pairs solved, and what tells them from the others."""
+    if validation is None:
+        return 0.0, ()
+    judged = validation.judge(network)
+    weights = fit_confidence(judged.evidence, judged.right) if judged.evidence.size else ()
+    return float(judged.right.mean()), weights
 
 
 def _network(config: RelativeConfig) -> RelativeNet:

@@ -1,0 +1,48 @@
+"""Confidence from evidence: the true weights come back, and little data gives none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sightline.tasks.relative.calibration import confidences, fit_confidence
+
+
+def drawn(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return evidence on odd scales, the true probabilities, and outcomes drawn from them."""
+    rng = np.random.default_rng(seed)
+    evidence = rng.normal([100.0, -3.0, 0.0], [10.0, 0.01, 1.0], (count, 3))
+    score = 0.5 + 0.2 * (evidence[:, 0] - 100.0) + 100.0 * (evidence[:, 1] + 3.0)
+    likely = 1.0 / (1.0 + np.exp(-score))
+    return evidence, likely, rng.random(count) < likely
+
+
+def test_it_finds_how_likely_each_answer_is() -> None:
+    evidence, _, right = drawn(20_000)
+    weights = fit_confidence(evidence, right)
+    others, likely, _ = drawn(2_000, seed=1)
+    said = confidences(weights, others)
+    assert np.abs(said - likely).mean() < 0.03
+    # shrunk, so a little nearer to the middle than the truth
+    assert weights[1] == pytest.approx(0.2, rel=0.15)
+    assert weights[2] == pytest.approx(100.0, rel=0.15)
+    assert weights[3] == pytest.approx(0.0, abs=0.05)
+
+
+def test_separable_outcomes_stay_finite() -> None:
+    evidence = np.linspace(-1, 1, 200)[:, None]
+    said = confidences(fit_confidence(evidence, evidence[:, 0] > 0), evidence)
+    assert np.isfinite(said).all()
+    assert said[0] < 0.1
+    assert said[-1] > 0.9
+    assert (np.diff(said) > 0).all()
+
+
+def test_too_little_to_tell() -> None:
+    evidence, _, right = drawn(40)
+    assert fit_confidence(evidence, right) == ()
+    evidence, _, _ = drawn(500)
+    assert fit_confidence(evidence, np.zeros(500, bool)) == ()
+    assert fit_confidence(evidence, np.ones(500, bool)) == ()
+    evidence[3, 1] = np.nan
+    assert fit_confidence(evidence, np.arange(500) % 2 == 0) == ()
