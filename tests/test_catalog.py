@@ -27,9 +27,24 @@ def test_every_dataset_of_ours_loads():
     assert catalog.DATASETS.names() == ["seven_scenes", "tum_rgbd"]
 
 
-def test_the_task_of_the_paper_is_there():
-    assert "absolute" in catalog.TASKS.names()
-    assert catalog.TASKS.target("absolute").startswith("sightline.tasks.absolute")
+@pytest.mark.parametrize("name", ["absolute", "relative"])
+def test_every_part_of_a_task_loads(name):
+    task = catalog.TASKS.load(name)
+    assert task.name == name
+    config = task.load("config")
+    assert config() == config()
+    for part in ("data", "train", "scoring", "evaluate", "table"):
+        assert callable(task.load(part))
+    assert catalog.TASKS.names() == ["absolute", "relative"]
+
+
+def test_every_world_loads():
+    for name in catalog.WORLDS.names():
+        world = catalog.WORLDS.load(name)
+        assert world.name == name
+        assert callable(world.load("config"))
+        assert callable(world.load("write"))
+    assert catalog.WORLDS.names() == ["floor", "rooms"]
 
 
 def test_the_papers_backbones_are_there():
