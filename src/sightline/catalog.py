@@ -1,4 +1,4 @@
-"""Names of tasks, datasets, worlds and backbones, and what stands behind them; nothing loads until used.
+"""Names of tasks, datasets, worlds, backbones, and what stands behind them; loaded when used.
 
 Another package adds its own through entry points::
 

@@ -141,6 +141,14 @@ class PairSet:
         return self.root / image
 
 
+def depth_beside(image: Path) -> Path:
+    """Return where an image's depth lies, if it has one.
+
+    A 16-bit PNG of z-depth in millimetres, 0 where unknown, of the same view and any size.
+    """
+    return image.with_suffix(".depth.png")
+
+
 def write_pair_set(pairs: PairSet) -> None:
     """Write ``pairs.csv`` and ``pairs.toml`` into the set's folder; images are not touched."""
     write_pairs_csv(pairs.root / PAIRS_CSV, pairs.pairs)

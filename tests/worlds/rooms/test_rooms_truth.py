@@ -10,7 +10,7 @@ from scipy.ndimage import map_coordinates, maximum_filter, minimum_filter
 from scipy.spatial.transform import Rotation
 
 from sightline.geometry import Camera, Pose
-from sightline.records.pairs import ImagePair, PairSet
+from sightline.records.pairs import ImagePair, PairSet, depth_beside
 from sightline.worlds.renderer import MeshRenderer
 from sightline.worlds.rooms import RoomsConfig
 from sightline.worlds.rooms.overlap import overlaps
@@ -201,3 +201,18 @@ def test_no_constant_answers_well(room_pairs: PairSet):
     assert np.linalg.norm(ways.mean(axis=0)) < 0.5
     # No axis alone: sideways, up and down, forward and back.
     assert (np.abs(ways).mean(axis=0) > 0.2).all()
+
+
+def test_depth_beside_each_photo(
+    room_pairs: PairSet, rooms_config: RoomsConfig, scene_depths: list[np.ndarray]
+) -> None:
+    """Every fourth value, in whole millimetres, of every photo of every scene."""
+    for index, depths in enumerate(scene_depths):
+        kind = "object" if index % 2 else "room"
+        for view, depth in enumerate(depths):
+            photo = room_pairs.root / "images" / f"{kind}_{index:04d}" / f"{view:03d}.jpg"
+            with Image.open(depth_beside(photo)) as picture:
+                kept = np.asarray(picture)
+            assert kept.dtype == np.uint16
+            assert kept.shape == (rooms_config.image_height // 4, rooms_config.image_width // 4)
+            np.testing.assert_allclose(kept / 1000, depth[2::4, 2::4], atol=0.00051)

@@ -62,7 +62,8 @@ class CorrelationNet(RelativeNet):
             rays_b = cell_rays(camera_b, grid, b.shape[-2:])
             scores = first.flatten(2).transpose(1, 2) @ second.flatten(2)
             scores = scores * self.log_scale.clamp(max=4.6).exp()
-            found = Matches(scores.softmax(dim=2), scores.softmax(dim=1), rays_a, rays_b)
+            cells = (int(grid[0]), int(grid[1]))
+            found = Matches(scores.softmax(dim=2), scores.softmax(dim=1), rays_a, rays_b, cells)
             coarse, rays = self.head(found, grid)
             if self.steps == 0:
                 return RelativeOutput(coarse, found)

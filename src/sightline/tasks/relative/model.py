@@ -49,12 +49,14 @@ class Matches:
         a_of_b: (N, A, B) the other way round; sums to 1 over A.
         rays_a: (N, A, 2) the cells' centres on the plane z = 1 of camera a.
         rays_b: (N, B, 2) of camera b.
+        grid: Rows and columns of cells.
     """
 
     b_of_a: Tensor
     a_of_b: Tensor
     rays_a: Tensor
     rays_b: Tensor
+    grid: tuple[int, int]
 
 
 @dataclass

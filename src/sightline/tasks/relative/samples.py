@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from sightline.learning.cache import FrameSize, Progress, cache_frames
 from sightline.media import photo_size
 from sightline.records.pairs import ImagePair, PairSet
 from sightline.tasks.relative.config import RelativeConfig
+from sightline.tasks.relative.depth_frames import DepthFrames
 
 #: Frames' free side is cut to a multiple of this, so that few shapes come of many aspect ratios.
 _STEP = 16
@@ -40,6 +42,9 @@ class PairBatch:
         camera_b: The same of the second images.
         q_wxyz: (N, 4) unit quaternions of b_from_a.
         direction: (N, 3) unit translations of b_from_a.
+        length: (N,) lengths of the translations, in the unit of the depths; with depth alone.
+        depth_a: (N, H, W) z-depth of the first images, 0 where unknown; None without depth.
+        depth_b: The same of the second images.
     """
 
     image_a: Tensor
@@ -48,10 +53,16 @@ class PairBatch:
     camera_b: Tensor
     q_wxyz: Tensor
     direction: Tensor
+    length: Tensor | None = None
+    depth_a: Tensor | None = None
+    depth_b: Tensor | None = None
 
     def to(self, device: torch.device) -> PairBatch:
         """Return the batch on a device."""
-        return PairBatch(*(value.to(device) for value in vars(self).values()))
+        moved: dict[str, Any] = {
+            k: None if v is None else v.to(device) for k, v in vars(self).items()
+        }
+        return PairBatch(**moved)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +72,14 @@ class UsablePairs:
     Attributes:
         pairs: Those with a pose and a translation that has a direction.
         b_from_a: (N,) their poses, translations of length 1.
+        length: (N,) lengths that the translations had.
         without_pose: How many have no pose.
         without_motion: How many have a pose and no translation.
     """
 
     pairs: tuple[ImagePair, ...]
     b_from_a: Pose
+    length: Array
     without_pose: int
     without_motion: int
 
@@ -92,6 +105,7 @@ def usable_pairs(pairs: PairSet, split: str, least: int = 2) -> UsablePairs:
     return UsablePairs(
         tuple(pair for pair, _ in moved),
         Pose(stacked.q_wxyz, stacked.translation / lengths),
+        lengths[:, 0],
         len(part) - len(posed),
         len(posed) - len(moved),
     )
@@ -186,12 +200,12 @@ def _camera_of(
 
 
 def crop(
-    frame: NDArray[np.uint8], camera: Array, size: tuple[int, int], place: tuple[float, float]
-) -> tuple[NDArray[np.uint8], Array]:
+    frame: NDArray[Any], camera: Array, size: tuple[int, int], place: tuple[float, float]
+) -> tuple[NDArray[Any], Array]:
     """Return a crop of a frame and its camera.
 
     Args:
-        frame: (H, W, 3).
+        frame: (H, W, ...) pixels or depths.
         camera: (4,) fx, fy, cx, cy.
         size: Width and height of the crop.
         place: Where between the left (top) and the right (bottom) end, each in [0, 1].
@@ -218,10 +232,17 @@ class PairBatches:
     ``crop = "independent"``; the network that matches is told where each was cut.
     """
 
-    def __init__(self, usable: UsablePairs, frames: PairFrames, config: RelativeConfig) -> None:
+    def __init__(
+        self,
+        usable: UsablePairs,
+        frames: PairFrames,
+        config: RelativeConfig,
+        depth: DepthFrames | None = None,
+    ) -> None:
         self._usable = usable
         self._frames = frames
         self._config = config
+        self._depth = depth
         self._inverse = _unit(usable.b_from_a.inverse())
 
     def __len__(self) -> int:
@@ -242,7 +263,7 @@ class PairBatches:
         forward = self._usable.b_from_a
         q = np.where(swap[:, None], self._inverse.q_wxyz[index], forward.q_wxyz[index])
         t = np.where(swap[:, None], self._inverse.translation[index], forward.translation[index])
-        images, cameras = [], []
+        images, cameras, depths = [], [], []
         for i, swapped in zip(index, swap, strict=True):
             pair, pair_cameras = self._usable.pairs[i], self._frames.cameras[i]
             sides = [(pair.image_a, pair_cameras[0]), (pair.image_b, pair_cameras[1])]
@@ -251,7 +272,13 @@ class PairBatches:
                 cut, cut_camera = crop(self._frames[image], camera, size, place)
                 images.append(cut)
                 cameras.append(cut_camera)
+                if self._depth is not None:
+                    depths.append(crop(self._depth[image], camera, size, place)[0])
         batch = make_batch(images, cameras, Pose(q, t))
+        if self._depth is not None:
+            batch.length = torch.from_numpy(self._usable.length[index]).float()
+            depth = torch.from_numpy(np.stack(depths))
+            batch.depth_a, batch.depth_b = depth[0::2], depth[1::2]
         if config.mirror:
             batch = mirrored(batch, torch.from_numpy(generator.random(len(index)) < 0.5))
         if config.colour > 0:
@@ -321,7 +348,14 @@ def mirrored(batch: PairBatch, which: Tensor) -> PairBatch:
         camera(batch.camera_b),
         torch.where(numbers, batch.q_wxyz * torch.tensor([1.0, 1.0, -1.0, -1.0]), batch.q_wxyz),
         torch.where(numbers, batch.direction * torch.tensor([-1.0, 1.0, 1.0]), batch.direction),
+        batch.length,
+        None if batch.depth_a is None else _flipped(batch.depth_a, which),
+        None if batch.depth_b is None else _flipped(batch.depth_b, which),
     )
+
+
+def _flipped(depth: Tensor, which: Tensor) -> Tensor:
+    return torch.where(which[:, None, None], depth.flip(2), depth)
 
 
 def _change_colour(generator: np.random.Generator, images: Tensor, amount: float) -> Tensor:

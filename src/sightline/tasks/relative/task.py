@@ -20,8 +20,10 @@ from sightline.records.files import digest
 from sightline.records.pairs import PairSet
 from sightline.tasks.relative.calibration import fit_confidence
 from sightline.tasks.relative.config import RelativeConfig, read_config, write_config
+from sightline.tasks.relative.correspondence import DepthView, correspondence_loss
+from sightline.tasks.relative.depth_frames import DepthFrames
 from sightline.tasks.relative.loss import RelativePoseLoss, epipolar_distance, matching_loss
-from sightline.tasks.relative.model import RelativeNet, create_model
+from sightline.tasks.relative.model import Matches, RelativeNet, create_model
 from sightline.tasks.relative.predict import (
     RelativeModel,
     load_run,
@@ -132,9 +134,7 @@ class RelativeTask:
             terms["coarse"] = coarse["loss"]
             terms["loss"] = terms["loss"] + coarse["loss"]
         if out.matches is not None and self._matching > 0:
-            found = out.matches
-            distances = epipolar_distance(found.rays_a, found.rays_b, batch.q_wxyz, batch.direction)
-            terms["matching"] = matching_loss(found.b_of_a, found.a_of_b, distances)
+            terms["matching"] = matching_term(out.matches, batch)
             terms["loss"] = terms["loss"] + self._matching * terms["matching"]
         return terms
 
@@ -150,6 +150,19 @@ class RelativeTask:
             "solved": float(judged.right.mean()),
             "score": sum(medians),
         }
+
+
+def matching_term(found: Matches, batch: PairBatch) -> Tensor:
+    """Return what teaches matching: by known depth where the batch has it, else by the pose."""
+    if batch.depth_a is None or batch.depth_b is None or batch.length is None:
+        distances = epipolar_distance(found.rays_a, found.rays_b, batch.q_wxyz, batch.direction)
+        return matching_loss(found.b_of_a, found.a_of_b, distances)
+    a = DepthView(batch.depth_a, batch.camera_a)
+    b = DepthView(batch.depth_b, batch.camera_b)
+    translation = batch.direction * batch.length[:, None]
+    return correspondence_loss(
+        found.b_of_a, found.a_of_b, a, b, batch.q_wxyz, translation, found.grid
+    )
 
 
 def train_relative(
@@ -194,7 +207,10 @@ def train_relative(
         own = PairFrames(pairs.root, held_out.pairs, config, cache_dir, progress)
         validation = ValidationPairs(held_out, own, config)
     task = RelativeTask(network, config, validation)
-    result = fit(task, PairBatches(training, frames, config), config, run_dir, progress)
+    depth = DepthFrames.there(pairs.root, frames.sizes) if config.matches else None
+    if depth is not None:
+        progress("matching is taught by the depth beside the images", 0.0)
+    result = fit(task, PairBatches(training, frames, config, depth), config, run_dir, progress)
     confidence, weights = _confidence(network, validation)
     save_weights(run_dir / WEIGHTS, network, task="relative", model=config.model)
     (run_dir / BEST).unlink(missing_ok=True)  # model.safetensors now holds these

@@ -13,6 +13,7 @@ from PIL import Image
 from sightline.geometry import Pose
 from sightline.geometry.rotation import Array
 from sightline.records.files import atomic_path
+from sightline.records.pairs import depth_beside
 from sightline.worlds.renderer import MeshRenderer
 from sightline.worlds.rooms.config import RoomsConfig
 from sightline.worlds.rooms.overlap import overlaps
@@ -24,6 +25,8 @@ EXPOSURES = (0.78, 1.22)
 #: Two views nearer to each other than this share of their median depth make no pair: the direction
 #: of so small a step is not what anybody could see.
 MIN_STEP = 0.04
+#: Depth is kept at a quarter of the photos' size: what matching learns from is no finer.
+_DEPTH_STEP = 4
 #: Noise is drawn once, larger than a photo by so many pixels, and shifted (drawing is slow).
 _SPARE_PX = 64
 
@@ -54,6 +57,7 @@ def render_room(images: Path, config: RoomsConfig, index: int) -> None:
                 shifted = noise[y : y + camera.height, x : x + camera.width]
                 noisy = cv2.add(picture, shifted, dtype=cv2.CV_8U)
                 Image.fromarray(noisy).save(temporary / view_name(view), quality=JPEG_QUALITY)
+                _write_depth(depth_beside(temporary / view_name(view)), depths[view])
         pairs = _choose_pairs(config, rng, depths, scene.world_from_cam)
         content = {
             "q_wxyz": scene.world_from_cam.q_wxyz.tolist(),
@@ -61,6 +65,12 @@ def render_room(images: Path, config: RoomsConfig, index: int) -> None:
             "pairs": pairs,
         }
         (temporary / VIEWS_JSON).write_text(json.dumps(content), encoding="utf-8")
+
+
+def _write_depth(path: Path, depth: NDArray[np.float32]) -> None:
+    """Write every fourth value of a depth map, in millimetres."""
+    part = depth[_DEPTH_STEP // 2 :: _DEPTH_STEP, _DEPTH_STEP // 2 :: _DEPTH_STEP]
+    Image.fromarray(np.rint(1000.0 * part).clip(0, 65535).astype(np.uint16)).save(path)
 
 
 def view_name(view: int) -> str:

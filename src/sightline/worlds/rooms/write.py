@@ -36,7 +36,7 @@ from sightline.worlds.rooms.render import VIEWS_JSON, render_room, room_name, vi
 Progress = Callable[[str, float], None]
 
 ROOMS_TOML = "rooms.toml"
-_FORMAT = 1
+_FORMAT = 2
 #: Fewer scenes than this are rendered here: starting a process takes longer than a scene.
 _ALONE = 4
 _MOST_PROCESSES = 16
