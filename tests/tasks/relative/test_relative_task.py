@@ -1,16 +1,18 @@
 """Train, kill, resume, fine-tune, load: the run folder end to end on four small rooms."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from sightline.errors import InputError, TrainingError, WeightsError
 from sightline.learning.fit import read_history
 from sightline.learning.runs import read_run_table
-from sightline.records.pairs import PairSet
+from sightline.records.pairs import PairSet, depth_beside
 from sightline.tasks.relative.config import RelativeConfig, read_config
 from sightline.tasks.relative.model import RelativeOutput
 from sightline.tasks.relative.predict import load_run, run_pairs
@@ -18,7 +20,6 @@ from sightline.tasks.relative.samples import PairFrames, centre_batches, usable_
 from sightline.tasks.relative.task import (
     RelativeTask,
     ValidationPairs,
-    direction_angle_deg,
     train_relative,
 )
 
@@ -139,10 +140,23 @@ def test_validation_scores_are_errors_of_a_known_answer(boxes: PairSet) -> None:
     assert scores["median_rte_deg"] == pytest.approx(np.median(rte))
     assert scores["solved"] == np.mean((roe < 10) & (rte < 10))
     assert scores["score"] == pytest.approx(np.median(roe) + np.median(rte))
-    opposite = usable.b_from_a[slice(0, 1)]
-    flipped = type(opposite)(opposite.q_wxyz, -opposite.translation)
-    assert direction_angle_deg(opposite, flipped)[0] == pytest.approx(180)
     assert len(list(centre_batches(usable, frames, QUICK, 3))) == 3
+
+
+def test_depth_teaches_where_it_lies_beside_the_images(boxes: PairSet, tmp_path: Path) -> None:
+    """The run says so, and its matching term is the likelihood of 192 cells, not a share."""
+    root = Path(shutil.copytree(boxes.root, tmp_path / "boxes"))
+    for pair in boxes.pairs:
+        for image in (pair.image_a, pair.image_b):
+            flat = np.full((24, 32), 2000, np.uint16)
+            Image.fromarray(flat).save(depth_beside(root / image))
+    pairs = dataclasses.replace(boxes, root=root)
+    said: list[str] = []
+    config = dataclasses.replace(QUICK, epochs=1, max_seconds=0.0)
+    run_dir = tmp_path / "run"
+    train_relative(pairs, config, run_dir, lambda text, _fraction: said.append(text))
+    assert "matching is taught by the depth beside the images" in said
+    assert read_history(run_dir / "history.csv")[0]["train_matching"] > 2
 
 
 def test_it_learns_to_match(boxes: PairSet, tmp_path: Path) -> None:

@@ -24,12 +24,12 @@ class RelativeScoring:
     """What is compared, and on what."""
 
     methods: tuple[str, ...] | None = None
-    """auto, cnn, sift, orb, akaze, surf ... with +poselib or +opencv; the usual ones, or for a run
+    """auto, cnn, sift, orb, akaze ... with +poselib or +opencv; none = the usual ones; for a run,
     that run alone."""
     size: str = "full"
     """full, equal (every image resized to 227x227, as the paper) or crop (its centre crop)."""
     max_pairs: int | None = None
-    """So many pairs of each set, chosen by a seed."""
+    """So many of the pairs that are judged of each set, drawn by a seed."""
     out: Path | None = None
     """Where predictions, metrics and plots go; one goes on where it stopped."""
 
@@ -58,10 +58,11 @@ def score(
     if not subjects:
         raise InputError("a run folder or image pairs are wanted, nothing came")
     runs = [path for path in subjects if is_run(path)]
-    sets = [open_pairs(p, max_pairs=scoring.max_pairs) for p in subjects if p not in runs]
     training = run_pairs(runs[0]) if runs else None
+    sets = [open_pairs(path) for path in subjects if path not in runs]
     if training is not None and not sets:
-        sets = [_some(training.part("test"), scoring.max_pairs)]
+        sets = [training]
+    sets = [_drawn(pairs, scoring.max_pairs) for pairs in sets]
     names = scoring.methods if scoring.methods is not None else (() if runs else DEFAULT_METHODS)
     methods: list[RelativeMethod] = [load_run(path) for path in runs]
     methods += [make_method(name) for name in names]
@@ -98,11 +99,16 @@ def is_run(path: Path) -> bool:
     return (path / "config.toml").is_file() and (path / "model.safetensors").is_file()
 
 
-def _some(pairs: PairSet, count: int | None) -> PairSet:
-    if count is None or count >= len(pairs):
+def _drawn(pairs: PairSet, count: int | None) -> PairSet:
+    """Return the set with so many of the pairs that are judged; its other parts stay whole."""
+    from sightline.datasets.pairs import draw_pairs
+
+    if count is None:
         return pairs
-    step = len(pairs) / count
-    return dataclasses.replace(pairs, pairs=tuple(pairs.pairs[int(i * step)] for i in range(count)))
+    if "test" not in pairs.splits():
+        return draw_pairs(pairs, count)
+    others = tuple(pair for pair in pairs.pairs if pair.split != "test")
+    return dataclasses.replace(pairs, pairs=others + draw_pairs(pairs.part("test"), count).pairs)
 
 
 def _key(subjects: Sequence[Path]) -> str:

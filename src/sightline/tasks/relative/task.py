@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sightline.errors import WeightsError
-from sightline.geometry import Pose
-from sightline.geometry.rotation import rotation_angle_deg
 from sightline.learning.fit import BEST, FitResult, backbone_precision, fit, seed_everything
 from sightline.learning.runs import CONFIG, WEIGHTS, is_finished, load_weights, save_weights
 from sightline.records.files import digest
@@ -23,6 +21,7 @@ from sightline.tasks.relative.config import RelativeConfig, read_config, write_c
 from sightline.tasks.relative.correspondence import DepthView, correspondence_loss
 from sightline.tasks.relative.depth_frames import DepthFrames
 from sightline.tasks.relative.loss import RelativePoseLoss, epipolar_distance, matching_loss
+from sightline.tasks.relative.metrics import roe_deg, rte_deg
 from sightline.tasks.relative.model import Matches, RelativeNet, create_model
 from sightline.tasks.relative.predict import (
     RelativeModel,
@@ -78,8 +77,8 @@ class ValidationPairs:
         found = normalised(np.concatenate([each.raw for each in answers]))
         true = self.usable.b_from_a
         return Judged(
-            rotation_angle_deg(found.q_wxyz, true.q_wxyz),
-            direction_angle_deg(found, true),
+            roe_deg(found, true),
+            rte_deg(found.translation, true.translation),
             np.concatenate([each.evidence for each in answers]),
         )
 
@@ -103,14 +102,6 @@ class Judged:
         """(N,) whether both errors are below 10 degrees."""
         solved: NDArray[np.bool_] = np.maximum(self.roe_deg, self.rte_deg) < SOLVED_DEG
         return solved
-
-
-def direction_angle_deg(found: Pose, true: Pose) -> NDArray[np.float64]:
-    """Return the angles between unit translations, in degrees, exact near 0 and 180."""
-    minus = np.linalg.norm(found.translation - true.translation, axis=-1)
-    plus = np.linalg.norm(found.translation + true.translation, axis=-1)
-    angle: NDArray[np.float64] = np.rad2deg(2.0 * np.arctan2(minus, plus))
-    return angle
 
 
 class RelativeTask:
