@@ -6,6 +6,9 @@ The photos are of two textured walls that meet in a corner, traced pixel by pixe
 relative pose is known; each method answers pairs it has not seen (features are taken anew, as for
 two new photos), after one that warms it up. Reported are the median and the slowest time, and the
 errors, so that a fast method that is wrong shows. The network is in the table where one is bundled.
+
+Baseline: SIFT with OpenCV's five-point RANSAC, of the kind the paper compares with; every row says
+how many times longer than that it takes.
 """
 
 from __future__ import annotations
@@ -23,6 +26,9 @@ from sightline.records.views import RelativeMethod, View
 from sightline.tasks.relative.auto import AutoMethod
 from sightline.tasks.relative.classical import CLASSICAL, available, classical_method
 from sightline.tasks.relative.predict import default_model
+
+
+BASELINE = "sift+opencv"
 
 
 def wall(seed: int, side: int = 1400) -> np.ndarray:
@@ -140,7 +146,11 @@ def main() -> None:
     for name, method in methods.items():
         say(name)
         rows.append(measure(name, method, pairs))
+    baseline = next(row["median_s"] for row in rows if row["name"] == BASELINE)
+    for row in rows:
+        row["times"] = row["median_s"] / baseline
     columns = {"name": "method", "median_s": "median s", "slowest_s": "slowest s",
+               "times": f"x {BASELINE}",
                "roe_deg": "ROE deg", "rte_deg": "RTE deg", "answered": "answered"}  # fmt: skip
     title = f"A pair of {options.width}x{options.height} photos, {options.threads} threads"
     bench.report(title, columns, rows, missing=missing)
