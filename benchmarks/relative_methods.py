@@ -27,7 +27,6 @@ from sightline.tasks.relative.auto import AutoMethod
 from sightline.tasks.relative.classical import CLASSICAL, available, classical_method
 from sightline.tasks.relative.predict import default_model
 
-
 BASELINE = "sift+opencv"
 
 
