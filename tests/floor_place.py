@@ -163,7 +163,8 @@ def make_floor_place(folder: Path) -> FloorPlace:
     exposures = np.linspace(0.8, 1.2, 8).tolist()
     with MeshRenderer(world) as renderer:
         pictures = render(renderer, poses)
-        write_video(video, pictures, fps=FPS, rotation_deg=ROTATION_DEG)
+        # Lossless: x264 compresses the same frames now one way, now another, and the map follows.
+        write_video(video, pictures, fps=FPS, rotation_deg=ROTATION_DEG, crf=0)
         photos = write_photos(folder / "queries", render(renderer, queries, exposures=exposures))
         lens = write_photos(folder / "lens", render(renderer, queries, OTHER_LENS))
         # The same doors, tiles and furniture, half a round away.
