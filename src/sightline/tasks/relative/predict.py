@@ -15,10 +15,10 @@ from PIL import Image
 from sightline.errors import GeometryError, InputError, WeightsError
 from sightline.geometry import Camera, Pose
 from sightline.geometry.rotation import Array
+from sightline.learning.calibration import confidences
 from sightline.learning.runs import CONFIG, WEIGHTS, load_weights, read_run_table
 from sightline.records.pairs import PAIRS_CSV, PairSet, read_pair_set
 from sightline.records.views import RelativeEstimate, View
-from sightline.tasks.relative.calibration import confidences
 from sightline.tasks.relative.config import RelativeConfig, read_config
 from sightline.tasks.relative.model import RelativeNet, create_model
 from sightline.tasks.relative.samples import (

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sightline.errors import WeightsError
+from sightline.learning.calibration import fit_confidence
 from sightline.learning.fit import BEST, FitResult, backbone_precision, fit, seed_everything
 from sightline.learning.runs import CONFIG, WEIGHTS, is_finished, load_weights, save_weights
 from sightline.records.files import digest
 from sightline.records.pairs import PairSet
-from sightline.tasks.relative.calibration import fit_confidence
 from sightline.tasks.relative.config import RelativeConfig, read_config, write_config
 from sightline.tasks.relative.correspondence import DepthView, correspondence_loss
 from sightline.tasks.relative.depth_frames import DepthFrames

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
-from sightline.tasks.relative.calibration import confidences, fit_confidence
+from sightline.learning.calibration import confidences, fit_confidence
 
 
 def drawn(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -46,3 +49,8 @@ def test_too_little_to_tell() -> None:
     assert fit_confidence(evidence, np.ones(500, bool)) == ()
     evidence[3, 1] = np.nan
     assert fit_confidence(evidence, np.arange(500) % 2 == 0) == ()
+
+
+def test_it_imports_without_torch() -> None:
+    code = "import sightline.learning.calibration, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

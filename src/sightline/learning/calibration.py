@@ -1,4 +1,4 @@
-"""From what a network's own matches look like to how likely its answer is right."""
+"""From what speaks for an answer to how likely it is right; imports without torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sightline.geometry.rotation import Array
 
-#: Fewer pairs, or fewer of either outcome, say too little for more than one number.
+#: Fewer answers, or fewer of either outcome, say too little for more than one number.
 _LEAST, _LEAST_OF_EACH = 50, 5
 
 #: Pull of the weights towards zero, which holds them where the outcomes separate.
@@ -18,7 +18,7 @@ def fit_confidence(evidence: Array, right: NDArray[np.bool_]) -> tuple[float, ..
     """Return (1 + K) weights of a logistic function: of a constant, and of each number.
 
     Fitted by maximum likelihood with a little shrinkage on standardised numbers. Empty where there
-    are too few pairs: one share for all is then the honest answer.
+    are too few answers: one share for all is then the honest answer.
 
     Args:
         evidence: (N, K) what speaks for each answer.
