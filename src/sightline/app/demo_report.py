@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from sightline.app.demo_scores import Answer, Track
-from sightline.app.report import Report
 from sightline.records import Place
 from sightline.records.figures import new_figure, save_figure
+from sightline.records.html_report import Report
 from sightline.records.plan_picture import Track as PlanTrack
 from sightline.records.plan_picture import draw_on_plan
 from sightline.worlds.floor.write import FloorFiles

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from sightline.app.report import Report
+from sightline.records.html_report import Report
 
 
 def test_report_is_one_file_that_asks_for_nothing(tmp_path: Path) -> None:
