@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -29,6 +28,7 @@ import numpy as np
 from sightline.errors import GeometryError, InputError
 from sightline.geometry import Camera, Pose
 from sightline.media import photo_size
+from sightline.records.csv_rows import cell_number, csv_rows
 from sightline.records.files import read_toml, write_text, write_toml
 from sightline.records.frames import SPLITS
 
@@ -203,7 +203,7 @@ def read_pairs_csv(path: Path) -> list[ImagePair]:
         return sizes[image]
 
     pairs = []
-    for line, row in _rows(path):
+    for line, row in csv_rows(path, ("image_a", "image_b"), PAIRS_COLUMNS):
         try:
             pairs.append(_parse(row, path.parent, size_of))
         except (ValueError, GeometryError, InputError) as error:
@@ -242,42 +242,6 @@ def _camera_cells(camera: Camera) -> dict[str, str]:
     return cells
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream)
-            header = [cell.strip() for cell in next(reader, [])]
-            _check_header(path, header)
-            for cells in reader:
-                values = [cell.strip() for cell in cells]
-                if not any(values):
-                    continue
-                if len(values) != len(header):
-                    raise InputError(
-                        f"{path}, line {reader.line_num}: {len(header)} cells are wanted, "
-                        f"{len(values)} came"
-                    )
-                yield reader.line_num, dict(zip(header, values, strict=True))
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise InputError(f"{path} is wanted; there is no such file") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: a CSV file in UTF-8 is wanted ({error})") from error
-
-
-def _check_header(path: Path, header: list[str]) -> None:
-    if not {"image_a", "image_b"} <= set(header):
-        came = ",".join(header)[:120] if any(header) else "an empty file"
-        raise InputError(f"{path}: the columns image_a,image_b are wanted, {came} came")
-    unknown = [name for name in header if name not in PAIRS_COLUMNS]
-    if unknown:
-        raise InputError(
-            f"{path}: unknown column {unknown[0]!r}; there are {', '.join(PAIRS_COLUMNS)}"
-        )
-    twice = [name for name, count in Counter(header).items() if count > 1]
-    if twice:
-        raise InputError(f"{path}: the column {twice[0]!r} is there twice")
-
-
 def _parse(row: Mapping[str, str], root: Path, size_of: _SizeOf) -> ImagePair:
     images = []
     for column in ("image_a", "image_b"):
@@ -289,7 +253,7 @@ def _parse(row: Mapping[str, str], root: Path, size_of: _SizeOf) -> ImagePair:
     split = row.get("split", "")
     if split not in SPLITS:
         raise ValueError(f"a split of {', '.join(SPLITS[1:])} or none is wanted, {split!r} came")
-    overlap = _number(row, "overlap")
+    overlap = cell_number(row, "overlap")
     if overlap is not None and not 0 <= overlap <= 1:
         raise ValueError(f"an overlap between 0 and 1 is wanted, {overlap:g} came")
     pose = _numbers(row, _POSE)
@@ -313,7 +277,7 @@ def _camera(row: Mapping[str, str], side: str, image: Path, size_of: _SizeOf) ->
     if size is not None and any(v != int(v) or v < 1 for v in size):
         raise ValueError(f"a size in whole pixels is wanted, {size[0]:g} x {size[1]:g} came")
     width, height = size_of(image) if size is None else (int(size[0]), int(size[1]))
-    distortion = [_number(row, f"{name}_{side}") or 0.0 for name in _DISTORTION]
+    distortion = [cell_number(row, f"{name}_{side}") or 0.0 for name in _DISTORTION]
     if any(distortion):
         return Camera("OPENCV", width, height, (*pinhole, *distortion))
     return Camera("PINHOLE", width, height, tuple(pinhole))
@@ -321,23 +285,10 @@ def _camera(row: Mapping[str, str], side: str, image: Path, size_of: _SizeOf) ->
 
 def _numbers(row: Mapping[str, str], names: Sequence[str]) -> list[float] | None:
     """Return all numbers of a group, or None where all are empty."""
-    values = [_number(row, name) for name in names]
+    values = [cell_number(row, name) for name in names]
     missing = [name for name, value in zip(names, values, strict=True) if value is None]
     if len(missing) == len(names):
         return None
     if missing:
         raise ValueError(f"all of {', '.join(names)} are wanted, or none; {missing[0]} is empty")
     return [value for value in values if value is not None]
-
-
-def _number(row: Mapping[str, str], name: str) -> float | None:
-    text = row.get(name, "")
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(f"a number is wanted in {name}, {text!r} came") from None
-    if not math.isfinite(value):
-        raise ValueError(f"a finite number is wanted in {name}, {text} came")
-    return value
