@@ -68,7 +68,7 @@ def test_a_killed_build_goes_on_where_it_stopped(
 ) -> None:
     wanted = [read_frame(pictures / name, SIZE) for name in names()]
     real, read = cache_module.read_frame, []
-    build = cache_module._build
+    build = cache_module.build_rows
 
     def counted(path: Path, size: FrameSize) -> np.ndarray:
         read.append(path.name)
@@ -77,7 +77,7 @@ def test_a_killed_build_goes_on_where_it_stopped(
         return real(path, size)
 
     monkeypatch.setattr(cache_module, "read_frame", counted)
-    monkeypatch.setattr(cache_module, "_build", lambda *a, **k: build(*a, **{**k, "chunk": 2}))
+    monkeypatch.setattr(cache_module, "build_rows", lambda *a, **k: build(*a, **{**k, "chunk": 2}))
     with pytest.raises(KeyboardInterrupt):
         cache_frames(pictures, names(), SIZE, tmp_path / "cache", workers=1)
     assert not list((tmp_path / "cache").glob("*.npy"))

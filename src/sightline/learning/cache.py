@@ -138,7 +138,7 @@ def cache_frames(
             return read_frame(folder / names[index], size)
 
         with ThreadPoolExecutor(workers) as pool:
-            _build(
+            build_rows(
                 path,
                 shape,
                 np.uint8,
@@ -177,7 +177,7 @@ def cache_features(
                 return list(backbone(backbone.contract.normalise(images)).float().numpy())
 
         shape = (len(frames.array), backbone.features)
-        _build(
+        build_rows(
             path,
             shape,
             np.float32,
@@ -189,7 +189,7 @@ def cache_features(
     return features
 
 
-def _build(
+def build_rows(
     path: Path,
     shape: tuple[int, ...],
     dtype: type[np.generic],
@@ -198,7 +198,16 @@ def _build(
     report: Callable[[float], None],
     chunk: int = 32,
 ) -> None:
-    """Fill ``path`` row by row under a partial name that a killed run can take up again."""
+    """Fill ``path`` row by row under a partial name that a killed run can take up again.
+
+    Args:
+        path: The ``.npy`` file, not there yet.
+        shape: Of the whole array.
+        dtype: Of its numbers.
+        fill: Gives the rows of these numbers, in their order.
+        report: Called with the fraction done.
+        chunk: Rows asked for at a time.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial, done_path = path.with_suffix(".partial"), path.with_suffix(".done")
     rows = _open_partial(partial, shape, dtype)
