@@ -1,0 +1,147 @@
+"""The model that comes with the package, written from a run, and the card beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import numpy as np
+
+from sightline.errors import InputError, WeightsError
+from sightline.learning.backbones import read_state
+from sightline.learning.runs import CONFIG, WEIGHTS, read_run_table, save_weights
+from sightline.records.files import write_text
+from sightline.tasks.objects.config import ObjectsConfig, write_config
+from sightline.tasks.objects.predict import (
+    BUNDLED,
+    RIGHT_DEG,
+    ObjectsModel,
+    default_model,
+    load_run,
+)
+
+__all__ = ["BUNDLED", "CARD", "bundle_run", "default_model", "load_run", "model_card"]
+
+#: The model card's name in the folder.
+CARD = "README.md"
+
+#: The bundled model may take this much room in the package.
+_BUNDLE_LIMIT_BYTES = 8 * 1024 * 1024
+
+#: What a run says of itself that means nothing on another machine.
+_LOCAL = ("folder",)
+
+_LIMITS = f"""\
+- It knows these categories and no others: whatever the box shows gets one of them. There is no
+  answer "none of these"; the confidence is the only sign.
+- It answers for one object that fills its box, upright and mostly whole. Cut-off, hidden or
+  upside-down objects were not trained on.
+- The confidence is the probability that the category is right and the pose within
+  {RIGHT_DEG:.0f} degrees, fitted on the validation part of the data above. On pictures of another
+  kind it is too high.
+- Azimuth means nothing for an object that looks the same from all sides, and has two equal
+  answers for one that looks the same from two.
+"""
+
+
+def bundle_run(run_dir: Path, folder: Path = BUNDLED, figures: str = "") -> Path:
+    """Write a run's model into the package, in 16 bits, with its card, and return the folder.
+
+    Args:
+        run_dir: A finished run.
+        folder: Where to.
+        figures: What was measured and on what, in Markdown, for the card; the run's validation
+            scores stand there in any case.
+
+    Raises:
+        InputError: It takes more room than a package should (8 MB).
+        WeightsError: The run is not finished, or its weights do not fit into 16 bits.
+    """
+    model = load_run(run_dir)
+    size = 2 * model.network.parameter_count()
+    if size > _BUNDLE_LIMIT_BYTES:
+        raise InputError(
+            f"a model of {_BUNDLE_LIMIT_BYTES // 2**20} MB or less is wanted for the package, "
+            f"{run_dir} takes {size / 2**20:.1f} MB in 16 bits; train a smaller one"
+        )
+    for key, value in read_state(run_dir / WEIGHTS).items():
+        if value.is_floating_point() and not np.isfinite(value.half().numpy()).all():
+            raise WeightsError(f"{run_dir / WEIGHTS}: {key} has numbers too large for 16 bits")
+    table = {k: _bare(v) for k, v in read_run_table(run_dir).items() if k not in _LOCAL}
+    save_weights(folder / WEIGHTS, model.network, half=True, task="objects")
+    write_config(folder / CONFIG, _public(model.config), run=table | {"name": model.name})
+    write_text(folder / CARD, model_card(model, table, figures))
+    return folder
+
+
+def model_card(model: ObjectsModel, table: Mapping[str, Any], figures: str = "") -> str:
+    """Return what to know of a model before using it, in Markdown.
+
+    Args:
+        model: The model.
+        table: What its run says of itself (``learning.runs.read_run_table``).
+        figures: What else was measured, in Markdown.
+    """
+    config = model.config
+    scores = {k: v for k, v in table.items() if k.startswith("validation_")}
+    lines = [
+        f"# {model.name}: what an object is and how it is turned",
+        "",
+        f"`{config.architecture}` on `{config.backbone}` (width {config.width:g}), head "
+        f"`{config.head}`, fusion `{model.rule}`, protocol `{config.protocol}`; "
+        f"{model.network.parameter_count() / 1e6:.1f} million parameters. "
+        f"Weights before training: {table.get('weights_from', 'unknown')}.",
+        "",
+        f"Input: one box of an RGB picture, scaled to {config.crop_px} x {config.crop_px} pixels. "
+        "Output: a probability for each category, the rotation from the object's axes to the "
+        "camera's, and a confidence.",
+        "",
+        f"Categories: {', '.join(model.categories)}.",
+        "",
+        "## Data",
+        "",
+        f"Trained on `{table.get('set', 'unknown')}`{_counts(table)}, {_minutes(table)}.",
+        "",
+        "## Figures",
+        "",
+    ]
+    lines += [f"- {_words(key)}: {value}" for key, value in scores.items()]
+    lines += ["", figures.strip(), ""] if figures.strip() else [""]
+    return "\n".join(lines) + "## Limits\n\n" + _LIMITS
+
+
+def _public(config: ObjectsConfig) -> ObjectsConfig:
+    """Return a configuration without paths of the machine it was made on."""
+    weights = config.weights if config.weights in ("imagenet", "none") else "none"
+    return dataclasses.replace(config, weights=weights, rendered="", fine_tune="")
+
+
+def _bare(value: Any) -> Any:
+    """Return a value with only the names of the paths in it."""
+    if isinstance(value, str):
+        if PurePosixPath(value).is_absolute():
+            return PurePosixPath(value).name
+        return PureWindowsPath(value).name if PureWindowsPath(value).is_absolute() else value
+    if isinstance(value, Mapping):
+        return {key: _bare(inner) for key, inner in value.items()}
+    return [_bare(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _counts(table: Mapping[str, Any]) -> str:
+    parts = [
+        f"{table[key]} objects of the {name} part"
+        for key, name in (("training", "training"), ("validation", "validation"))
+        if isinstance(table.get(key), int)
+    ]
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _minutes(table: Mapping[str, Any]) -> str:
+    seconds = float(table.get("seconds", 0.0))
+    return f"{seconds / 60:.0f} minutes" if seconds else "for an unknown time"
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")

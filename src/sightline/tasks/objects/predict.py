@@ -1,0 +1,374 @@
+"""The trained model that answers what an object is and how it is turned; loading runs no code."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+
+from sightline.errors import GeometryError, InputError, WeightsError
+from sightline.geometry.rotation import Array
+from sightline.geometry.viewpoint import object_from_turn
+from sightline.learning.cache import Progress
+from sightline.learning.calibration import confidences
+from sightline.learning.runs import CONFIG, WEIGHTS, load_weights, read_run_table
+from sightline.media import read_photo
+from sightline.records.objects import Box, ObjectSet, ObjectView, rotations
+from sightline.tasks.objects.config import Fusion, ObjectsConfig, read_config
+from sightline.tasks.objects.fusion import fuse, fused_rotation, ranked_rotations
+from sightline.tasks.objects.model import ObjectsNet, create_model
+from sightline.tasks.objects.predictions import ObjectPredictions
+from sightline.tasks.objects.samples import crop
+
+Photo = NDArray[np.uint8]
+
+#: The folder of the model that comes with the package.
+BUNDLED = Path(__file__).with_name("weights")
+
+#: How the categories' poses become one where no category is known.
+RULES: tuple[Fusion, ...] = ("weighted", "top1", "chordal")
+
+#: Poses of the likeliest categories, one by one: the key of the k-th.
+RANKED = ("top1", "top2", "top3")
+
+#: A pose this near to the true one counts as right in the confidence (the paper's pi / 6).
+RIGHT_DEG = 30.0
+
+#: Probabilities nearer to 0 or 1 than this say nothing more.
+_SURE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a network says of N crops.
+
+    Attributes:
+        categories: Names of the K categories.
+        probabilities: (N, K).
+        rotations: (N, 4) ``cam_from_object`` for each of ``weighted``, ``top1``, ``chordal``,
+            ``oracle`` (NaN where no category was told), ``top2`` and ``top3`` (the pose of the
+            second and third likeliest category; NaN where there are fewer).
+        rule: The key that ``cam_from_object`` takes.
+        concentration: (N,) grows with the certainty of the pose.
+        confidence: (N,) probability that the category is right and the pose within 30 degrees.
+    """
+
+    categories: tuple[str, ...]
+    probabilities: Array
+    rotations: dict[str, Array]
+    rule: str
+    concentration: Array
+    confidence: Array
+
+    def __len__(self) -> int:
+        return len(self.probabilities)
+
+    @property
+    def category(self) -> NDArray[np.int64]:
+        """(N,) index of the likeliest category."""
+        best: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return best
+
+    @property
+    def cam_from_object(self) -> Array:
+        """(N, 4) by the model's own rule."""
+        return self.rotations[self.rule]
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectsModel:
+    """A trained network, ready to answer; safe to call from several threads at once.
+
+    Attributes:
+        network: In eval mode.
+        config: What it was trained with.
+        categories: Names, in the order of its outputs.
+        name: Of its run, for tables.
+        confidence: Share of the validation objects it was right on; every answer's confidence
+            where ``weights`` are empty.
+        weights: Of :func:`sightline.learning.calibration.fit_confidence` on :func:`evidence`.
+        rule: How the categories' poses become one.
+    """
+
+    network: ObjectsNet
+    config: ObjectsConfig
+    categories: tuple[str, ...]
+    name: str
+    confidence: float
+    weights: tuple[float, ...]
+    rule: Fusion
+
+    def predict(
+        self, crops: Photo, known: NDArray[np.int64] | None = None, batch: int = 64
+    ) -> Answers:
+        """Return what the network says of crops.
+
+        Args:
+            crops: (N, S, S, 3) uint8 RGB, from :func:`.samples.crop`.
+            known: (N,) index of the category where it is known, -1 elsewhere; for ``oracle``.
+            batch: Crops computed together.
+
+        Raises:
+            InputError: Not uint8 (N, S, S, 3) of the network's size.
+            GeometryError: An answer is not finite.
+        """
+        size = self.config.crop_px
+        if crops.dtype != np.uint8 or crops.shape[1:] != (size, size, 3):
+            raise InputError(
+                f"uint8 crops of shape (N, {size}, {size}, 3) are wanted, "
+                f"{crops.dtype} {crops.shape} came"
+            )
+        told = np.full(len(crops), -1, dtype=np.int64) if known is None else np.asarray(known)
+        parts = [
+            self._batch(crops[i : i + batch], told[i : i + batch])
+            for i in range(0, len(crops), batch)
+        ]
+        return self._joined(parts)
+
+    def predict_boxes(
+        self, image: Photo, boxes: Sequence[Box], known: NDArray[np.int64] | None = None
+    ) -> Answers:
+        """Return what the network says of the boxes of one picture.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, upright.
+            boxes: ``x0, y0, x1, y1`` in pixels from edge to edge.
+            known: See :meth:`predict`.
+        """
+        return self.predict(self._crops(image, boxes), known)
+
+    def predict_views(
+        self, data: ObjectSet, progress: Progress = lambda _stage, _fraction: None, batch: int = 64
+    ) -> ObjectPredictions:
+        """Return answers for every view of a set, in its order, with the truth beside.
+
+        Views of categories that the network does not know have the true category -1.
+
+        Raises:
+            MediaError: An image is missing or damaged; the message names it.
+        """
+        index = {name: k for k, name in enumerate(self.categories)}
+        category = np.array([index.get(v.category, -1) for v in data.views], dtype=np.int64)
+        parts: list[Answers] = []
+        done = 0
+        for crops in self._read(data, batch):
+            parts.append(self._batch(crops, category[done : done + len(crops)]))
+            done += len(crops)
+            progress(f"{self.name}: {data.name}", done / len(data))
+        answers = self._joined(parts)
+        return ObjectPredictions(
+            categories=self.categories,
+            images=tuple(view.image.as_posix() for view in data.views),
+            boxes=np.array([view.box for view in data.views], dtype=np.float64).reshape(-1, 4),
+            category=category,
+            true=rotations(data.views),
+            probabilities=answers.probabilities,
+            rotations=answers.rotations,
+            rule=answers.rule,
+            confidence=answers.confidence,
+            concentration=answers.concentration,
+        )
+
+    def _crops(self, image: Photo, boxes: Sequence[Box]) -> Photo:
+        size, context = self.config.crop_px, self.config.context
+        cut = [crop(image, box, size, context) for box in boxes]
+        return np.stack(cut) if cut else np.zeros((0, size, size, 3), dtype=np.uint8)
+
+    def _read(self, data: ObjectSet, batch: int) -> Iterator[Photo]:
+        """Yield crops of the set's views in their order, about a batch at a time."""
+        # neighbours of one image share its decoding
+        images = [list(group) for _, group in groupby(data.views, key=data.path)]
+
+        def cut(views: Sequence[ObjectView]) -> Photo:
+            return self._crops(read_photo(data.path(views[0])), [view.box for view in views])
+
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1), "photos") as pool:
+            # crops wait, never whole pictures, and no more of them than two batches
+            waiting: deque[Future[Photo]] = deque()
+            held: list[Photo] = []
+            for views in images:
+                waiting.append(pool.submit(cut, views))
+                if len(waiting) > batch:
+                    held.append(waiting.popleft().result())
+                if sum(map(len, held)) >= batch:
+                    yield np.concatenate(held)
+                    held = []
+            held += [future.result() for future in waiting]
+            if held:
+                yield np.concatenate(held)
+
+    def _batch(self, crops: Photo, known: NDArray[np.int64]) -> Answers:
+        network = self.network
+        device = next(network.parameters()).device
+        with torch.inference_mode():
+            images = torch.from_numpy(np.ascontiguousarray(crops)).to(device).permute(0, 3, 1, 2)
+            out = network(network.contract.normalise(images))
+            vectors, likely = out.vectors.float(), out.logits.float().softmax(dim=1)
+            turns = _turns(network, vectors, likely, torch.from_numpy(known).to(device))
+            fused = fuse(
+                network.head, vectors, likely, "top1" if self.rule == "top1" else "weighted"
+            )
+            concentration = _numpy(network.head.concentration(fused))
+        probabilities = _numpy(likely)
+        if not (np.isfinite(probabilities).all() and np.isfinite(concentration).all()):
+            raise GeometryError(f"finite answers are wanted; the network {self.name} gave others")
+        sure = np.full(len(crops), self.confidence)
+        if self.weights:
+            sure = confidences(self.weights, evidence(probabilities, concentration))
+        rotation = {key: object_from_turns(turn) for key, turn in turns.items()}
+        return Answers(self.categories, probabilities, rotation, self.rule, concentration, sure)
+
+    def _joined(self, parts: Sequence[Answers]) -> Answers:
+        if not parts:
+            none = {key: np.zeros((0, 4)) for key in (*RULES, "oracle", *RANKED[1:])}
+            zero = np.zeros(0)
+            likely = np.zeros((0, len(self.categories)))
+            return Answers(self.categories, likely, none, self.rule, zero, zero)
+        return Answers(
+            self.categories,
+            np.concatenate([part.probabilities for part in parts]),
+            {
+                key: np.concatenate([part.rotations[key] for part in parts])
+                for key in parts[0].rotations
+            },
+            self.rule,
+            np.concatenate([part.concentration for part in parts]),
+            np.concatenate([part.confidence for part in parts]),
+        )
+
+
+def ready(
+    network: ObjectsNet,
+    config: ObjectsConfig,
+    categories: Sequence[str],
+    name: str,
+    confidence: float = 0.0,
+    weights: Sequence[float] = (),
+    rule: Fusion | None = None,
+) -> ObjectsModel:
+    """Return a network in eval mode as a model that answers, by the configured rule if None.
+
+    Raises:
+        InputError: No such rule.
+    """
+    rule = config.fusion if rule is None else rule
+    if rule not in RULES:
+        raise InputError(f"a fusion rule of {', '.join(RULES)} is wanted, {rule!r} came")
+    network.eval()
+    network.requires_grad_(False)
+    return ObjectsModel(
+        network, config, tuple(categories), name, confidence, tuple(map(float, weights)), rule
+    )
+
+
+def load_run(run_dir: str | Path, rule: Fusion | None = None) -> ObjectsModel:
+    """Return the trained model of a run folder.
+
+    Args:
+        run_dir: The folder.
+        rule: How the categories' poses become one; the run's own where None.
+
+    Raises:
+        InputError: The folder has no configuration, or one of another task.
+        WeightsError: The weights are missing, or do not fit the configuration exactly.
+    """
+    run_dir = Path(run_dir)
+    config = read_config(run_dir / CONFIG)
+    table = read_run_table(run_dir)
+    categories = tuple(str(name) for name in table.get("categories", ()))
+    if not categories:
+        raise InputError(
+            f"{run_dir / CONFIG}: the names of the categories are wanted in [run], there are none; "
+            "its training did not end"
+        )
+    network = create_model(config, categories, weights="none")
+    load_weights(run_dir, network)
+    return ready(
+        network,
+        config,
+        categories,
+        str(table.get("name", run_dir.resolve().name)),
+        float(table.get("confidence", 0.0)),
+        table.get("confidence_weights", ()),
+        rule,
+    )
+
+
+def default_model(folder: Path = BUNDLED, rule: Fusion | None = None) -> ObjectsModel | None:
+    """Return the model that comes with the package, or None where there is none."""
+    return load_run(folder, rule) if (folder / WEIGHTS).is_file() else None
+
+
+def need_default_model(folder: Path = BUNDLED, rule: Fusion | None = None) -> ObjectsModel:
+    """Return the model that comes with the package.
+
+    Raises:
+        WeightsError: There is none.
+    """
+    model = default_model(folder, rule)
+    if model is None:
+        raise WeightsError(
+            f"a network is wanted, the package has none in {folder}; train one with "
+            "`sightline train objects` and pass its run folder"
+        )
+    return model
+
+
+def evidence(probabilities: Array, concentration: Array) -> Array:
+    """Return (N, 3) numbers that speak for an answer: what its confidence is made of.
+
+    The log-odds of the likeliest category, the entropy of the categories, and the logarithm of
+    the pose's concentration.
+
+    Args:
+        probabilities: (N, K).
+        concentration: (N,), not negative.
+    """
+    p = np.clip(probabilities, _SURE, 1.0 - _SURE)
+    best = p.max(axis=1)
+    entropy = -(p * np.log(p)).sum(axis=1)
+    certain = np.log(np.maximum(concentration, 0.0) + 1e-3)
+    return np.column_stack([np.log(best) - np.log1p(-best), entropy, certain])
+
+
+def object_from_turns(matrices: Array) -> Array:
+    """Return (N, 4) ``cam_from_object`` of (N, 3, 3) turns from the front; NaN stays NaN.
+
+    Source: :func:`sightline.geometry.viewpoint.object_from_turn`.
+    """
+    known = np.isfinite(matrices).all(axis=(1, 2))
+    found = np.full((len(matrices), 4), np.nan)
+    if known.any():
+        turn = Rotation.from_matrix(matrices[known]).as_quat(scalar_first=True)
+        found[known] = object_from_turn(turn)
+    return found
+
+
+def _turns(network: ObjectsNet, vectors: Tensor, likely: Tensor, known: Tensor) -> dict[str, Array]:
+    """Return (N, 3, 3) turns from the front, by rule."""
+    head = network.head
+    found = {rule: _numpy(fused_rotation(head, vectors, likely, rule)) for rule in RULES}
+    one_hot = torch.nn.functional.one_hot(known.clamp(min=0), likely.shape[1]).to(likely.dtype)
+    oracle = _numpy(fused_rotation(head, vectors, one_hot, "oracle"))
+    oracle[known.cpu().numpy() < 0] = np.nan
+    found["oracle"] = oracle
+    count = min(len(RANKED), likely.shape[1])
+    ranked = _numpy(ranked_rotations(head, vectors, likely, count))
+    for k, key in enumerate(RANKED[1:], start=1):
+        found[key] = ranked[:, k] if k < count else np.full_like(oracle, np.nan)
+    return found
+
+
+def _numpy(tensor: Tensor) -> Array:
+    array: Array = tensor.double().cpu().numpy()
+    return array
