@@ -158,7 +158,7 @@ def create_backbone(
             )
         weights_from = "none: trained from scratch"
         if weights != "none":
-            weights_from = _load_strictly(net, name, read_state(Path(weights)), weights)
+            weights_from = load_strictly(net, name, read_state(Path(weights)), weights)
     else:
         net, weights_from = _torchvision_net(name, weights)
         features = _remove_classifier(net, name)
@@ -213,15 +213,17 @@ def _torchvision_net(name: str, weights: str) -> tuple[nn.Module, str]:
     if name not in known:
         raise CatalogError(f"no backbone {name!r}; there are {COMPACT}, {', '.join(known)}")
     if weights == "none":
-        return _build(name, aux=False), "none: trained from scratch"
+        return torchvision_classifier(name, aux=False), "none: trained from scratch"
     if weights == "imagenet":
-        state = _hub_state(name)
+        state = imagenet_state(name)
         origin = "torchvision's ImageNet weights"
     else:
         state = read_state(Path(weights))
         origin = weights
-    net = _build(name, aux=any(key.startswith(("aux1.", "AuxLogits.")) for key in state))
-    origin = _load_strictly(net, name, state, origin)
+    net = torchvision_classifier(
+        name, aux=any(key.startswith(("aux1.", "AuxLogits.")) for key in state)
+    )
+    origin = load_strictly(net, name, state, origin)
     if name in _INCEPTIONS:
         net.aux_logits = False  # type: ignore[assignment]
         for auxiliary in ("aux1", "aux2", "AuxLogits"):
@@ -230,7 +232,13 @@ def _torchvision_net(name: str, weights: str) -> tuple[nn.Module, str]:
     return net, origin
 
 
-def _build(name: str, *, aux: bool) -> nn.Module:
+def torchvision_classifier(name: str, *, aux: bool = False) -> nn.Module:
+    """Return one of torchvision's classifiers as it is made, without weights.
+
+    Args:
+        name: As torchvision has it.
+        aux: Give the Inceptions their auxiliary heads.
+    """
     models = import_torchvision().models
     options: dict[str, Any] = {}
     if name in _INCEPTIONS:
@@ -239,7 +247,12 @@ def _build(name: str, *, aux: bool) -> nn.Module:
     return net
 
 
-def _hub_state(name: str) -> dict[str, Tensor]:
+def imagenet_state(name: str) -> dict[str, Tensor]:
+    """Return torchvision's ImageNet weights of a classifier, through the torch cache.
+
+    Raises:
+        WeightsError: They cannot be downloaded.
+    """
     models = import_torchvision().models
     chosen = models.get_model_weights(name).DEFAULT
     if "IMAGENET1K_V1" in models.get_model_weights(name).__members__:
@@ -257,7 +270,12 @@ def _hub_state(name: str) -> dict[str, Tensor]:
     return state
 
 
-def _load_strictly(net: nn.Module, name: str, state: dict[str, Tensor], origin: str) -> str:
+def load_strictly(net: nn.Module, name: str, state: dict[str, Tensor], origin: str) -> str:
+    """Load weights, every one of them, and return where they came from.
+
+    Raises:
+        WeightsError: Names or shapes differ.
+    """
     try:
         net.load_state_dict(state, strict=True)
     except RuntimeError as error:

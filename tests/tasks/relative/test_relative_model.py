@@ -166,7 +166,7 @@ def test_torchvisions_weights_take_torchvisions_trunk(monkeypatch: pytest.Monkey
     from sightline.learning import backbones
 
     net = import_torchvision().models.alexnet(weights=None)
-    monkeypatch.setattr(backbones, "_hub_state", lambda _name: net.state_dict())
+    monkeypatch.setattr(backbones, "imagenet_state", lambda _name: net.state_dict())
     config = RelativeConfig(model="cnnB", weights="imagenet")
     network = create_model(config)
     assert isinstance(network, PaperNet)
