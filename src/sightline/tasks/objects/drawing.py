@@ -105,7 +105,8 @@ def draw_objects(image: Photo, objects: Sequence[DrawnObject], least_px: int = L
     factor = max(1.0, least_px / max(image.shape[:2]))
     if factor > 1.0:
         size = (round(image.shape[1] * factor), round(image.shape[0] * factor))
-        canvas = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+        larger = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+        canvas: Photo = np.asarray(larger, dtype=np.uint8)
     else:
         canvas = image.copy()
     for each in objects:

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ RANKED = ("top1", "top2", "top3")
 RIGHT_DEG = 30.0
 
 #: Probabilities nearer to 0 or 1 than this say nothing more.
-_SURE = 1e-6
+_SURE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,13 +110,20 @@ class ObjectsModel:
     rule: Fusion
 
     def predict(
-        self, crops: Photo, known: NDArray[np.int64] | None = None, batch: int = 64
+        self,
+        crops: Photo,
+        known: NDArray[np.int64] | None = None,
+        *,
+        trust: bool = False,
+        batch: int = 64,
     ) -> Answers:
         """Return what the network says of crops.
 
         Args:
             crops: (N, S, S, 3) uint8 RGB, from :func:`.samples.crop`.
             known: (N,) index of the category where it is known, -1 elsewhere; for ``oracle``.
+            trust: Where a category is known, take it as certain: all poses, the concentration and
+                the confidence are then of that category; the probabilities stay the network's.
             batch: Crops computed together.
 
         Raises:
@@ -130,13 +138,18 @@ class ObjectsModel:
             )
         told = np.full(len(crops), -1, dtype=np.int64) if known is None else np.asarray(known)
         parts = [
-            self._batch(crops[i : i + batch], told[i : i + batch])
+            self._batch(crops[i : i + batch], told[i : i + batch], trust=trust)
             for i in range(0, len(crops), batch)
         ]
         return self._joined(parts)
 
     def predict_boxes(
-        self, image: Photo, boxes: Sequence[Box], known: NDArray[np.int64] | None = None
+        self,
+        image: Photo,
+        boxes: Sequence[Box],
+        known: NDArray[np.int64] | None = None,
+        *,
+        trust: bool = False,
     ) -> Answers:
         """Return what the network says of the boxes of one picture.
 
@@ -144,8 +157,12 @@ class ObjectsModel:
             image: (H, W, 3) uint8 RGB, upright.
             boxes: ``x0, y0, x1, y1`` in pixels from edge to edge.
             known: See :meth:`predict`.
+            trust: The same.
+
+        Raises:
+            InputError: A box without an area inside the picture.
         """
-        return self.predict(self._crops(image, boxes), known)
+        return self.predict(self._crops(image, boxes), known, trust=trust)
 
     def predict_views(
         self, data: ObjectSet, progress: Progress = lambda _stage, _fraction: None, batch: int = 64
@@ -207,24 +224,28 @@ class ObjectsModel:
             if held:
                 yield np.concatenate(held)
 
-    def _batch(self, crops: Photo, known: NDArray[np.int64]) -> Answers:
+    def _batch(self, crops: Photo, known: NDArray[np.int64], *, trust: bool = False) -> Answers:
         network = self.network
         device = next(network.parameters()).device
         with torch.inference_mode():
             images = torch.from_numpy(np.ascontiguousarray(crops)).to(device).permute(0, 3, 1, 2)
             out = network(network.contract.normalise(images))
             vectors, likely = out.vectors.float(), out.logits.float().softmax(dim=1)
-            turns = _turns(network, vectors, likely, torch.from_numpy(known).to(device))
-            fused = fuse(
-                network.head, vectors, likely, "top1" if self.rule == "top1" else "weighted"
-            )
+            told = torch.from_numpy(known).to(device)
+            certain = torch.nn.functional.one_hot(told.clamp(min=0), likely.shape[1]).float()
+            weights = torch.where((told >= 0)[:, None], certain, likely) if trust else likely
+            turns = _turns(network, vectors, weights, certain)
+            # the mean rotation has no vector of its own: the weighted one says how far they agree
+            rule: Literal["weighted", "top1"] = "top1" if self.rule == "top1" else "weighted"
+            fused = fuse(network.head, vectors, weights, rule)
             concentration = _numpy(network.head.concentration(fused))
         probabilities = _numpy(likely)
         if not (np.isfinite(probabilities).all() and np.isfinite(concentration).all()):
             raise GeometryError(f"finite answers are wanted; the network {self.name} gave others")
         sure = np.full(len(crops), self.confidence)
         if self.weights:
-            sure = confidences(self.weights, evidence(probabilities, concentration))
+            sure = confidences(self.weights, evidence(_numpy(weights), concentration))
+        turns["oracle"][known < 0] = np.nan
         rotation = {key: object_from_turns(turn) for key, turn in turns.items()}
         return Answers(self.categories, probabilities, rotation, self.rule, concentration, sure)
 
@@ -354,18 +375,19 @@ def object_from_turns(matrices: Array) -> Array:
     return found
 
 
-def _turns(network: ObjectsNet, vectors: Tensor, likely: Tensor, known: Tensor) -> dict[str, Array]:
-    """Return (N, 3, 3) turns from the front, by rule."""
+def _turns(
+    network: ObjectsNet, vectors: Tensor, weights: Tensor, known: Tensor
+) -> dict[str, Array]:
+    """Return (N, 3, 3) turns from the front by rule; ``known`` is 1 at the true category."""
     head = network.head
-    found = {rule: _numpy(fused_rotation(head, vectors, likely, rule)) for rule in RULES}
-    one_hot = torch.nn.functional.one_hot(known.clamp(min=0), likely.shape[1]).to(likely.dtype)
-    oracle = _numpy(fused_rotation(head, vectors, one_hot, "oracle"))
-    oracle[known.cpu().numpy() < 0] = np.nan
-    found["oracle"] = oracle
-    count = min(len(RANKED), likely.shape[1])
-    ranked = _numpy(ranked_rotations(head, vectors, likely, count))
+    found: dict[str, Array] = {
+        rule: _numpy(fused_rotation(head, vectors, weights, rule)) for rule in RULES
+    }
+    found["oracle"] = _numpy(fused_rotation(head, vectors, known, "oracle"))
+    count = min(len(RANKED), weights.shape[1])
+    ranked = _numpy(ranked_rotations(head, vectors, weights, count))
     for k, key in enumerate(RANKED[1:], start=1):
-        found[key] = ranked[:, k] if k < count else np.full_like(oracle, np.nan)
+        found[key] = ranked[:, k] if k < count else np.full_like(found["top1"], np.nan)
     return found
 
 
