@@ -58,6 +58,7 @@ def viewpoint(q_wxyz: ArrayLike) -> tuple[Array, Array, Array]:
     azimuth = np.arctan2(m[:, 2, 0], -m[:, 2, 1])
     tilt = np.arctan2(-m[:, 0, 2], m[:, 1, 2])
     azimuth = np.where(pole, np.arctan2(m[:, 0, 1], m[:, 0, 0]), azimuth) % (2 * np.pi)
+    azimuth %= 2 * np.pi  # the first remainder of a tiny negative angle is 2 pi itself
     tilt = np.where(pole, 0.0, tilt)
     shape = q.shape[:-1]
     return azimuth.reshape(shape), elevation.reshape(shape), tilt.reshape(shape)
