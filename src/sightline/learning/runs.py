@@ -28,6 +28,11 @@ WEIGHTS = "model.safetensors"
 LAST = "last.ckpt"
 
 
+def is_run(path: Path) -> bool:
+    """Return whether a folder is a finished training's."""
+    return (path / CONFIG).is_file() and (path / WEIGHTS).is_file()
+
+
 def write_run_config(
     path: Path, task: str, config: DataclassInstance, **tables: Mapping[str, Any]
 ) -> None:

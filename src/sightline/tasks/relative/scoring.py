@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sightline.errors import InputError
+from sightline.learning.runs import is_run
 from sightline.records.files import digest
 
 if TYPE_CHECKING:
@@ -92,11 +93,6 @@ def make_method(name: str, run: Path | None = None) -> RelativeMethod:
     if name == "cnn":
         return need_default_model() if run is None else load_run(run)
     return classical_method(name)
-
-
-def is_run(path: Path) -> bool:
-    """Return whether a folder is a training's."""
-    return (path / "config.toml").is_file() and (path / "model.safetensors").is_file()
 
 
 def _drawn(pairs: PairSet, count: int | None) -> PairSet:
