@@ -129,7 +129,7 @@ class CropBatches:
             rows = self._rows[part]
             focal = self._samples.focal[rows]
             jitter = draw_jitter(generator, focal, self._config)
-            crops = jitter.apply(self._samples.crops, rows, self._samples.margin, focal)
+            crops = jitter.apply(self._samples.kept(rows), self._samples.margin, focal)
             turn = jitter.turns(self._samples.turn[rows])
             yield make_batch(to_images(crops), self._samples, rows, turn)
 
@@ -158,13 +158,11 @@ def plain_batches(
     samples: Samples, which: NDArray[np.bool_], batch: int, *, flipped: bool = False
 ) -> Iterator[ObjectBatch]:
     """Yield samples in order as they are, or all of them mirrored; margins are cut off."""
-    m = samples.margin
-    inner = slice(m, m + samples.size)
     rows = np.flatnonzero(which)
     mirror = np.diag([-1.0, 1.0, 1.0])
     for start in range(0, len(rows), batch):
         part = rows[start : start + batch]
-        crops, turn = samples.crops[part][:, inner, inner], samples.turn[part]
+        crops, turn = samples.plain(part), samples.turn[part]
         if flipped:
             crops, turn = crops[:, :, ::-1], mirror @ turn @ mirror
         yield make_batch(to_images(crops), samples, part, turn)

@@ -10,6 +10,7 @@ Source: "3D pose jittering", Mahendran et al. 2018, Sec. 4.1, after their refere
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -74,28 +75,23 @@ class Jitter:
         return changed
 
     def apply(
-        self, crops: NDArray[np.uint8], rows: NDArray[np.int64], margin: int, focal: Array
+        self, crops: Sequence[NDArray[np.uint8]], margin: int, focal: Array
     ) -> NDArray[np.uint8]:
         """Return (N, S, S, 3) changed crops, without their margin.
 
         Args:
-            crops: (V, M, M, 3) crops with a margin.
-            rows: (N,) which of them.
+            crops: N crops (M, M, 3) with a margin.
             margin: In pixels.
             focal: (N,) as for :meth:`homographies`.
         """
-        size = crops.shape[1] - 2 * margin
+        size = crops[0].shape[0] - 2 * margin
         kept_from_new = np.linalg.inv(self.homographies(size, focal))
         kept_from_new[:, :2] += margin * kept_from_new[:, 2:]
-        out = np.empty((len(rows), size, size, 3), np.uint8)
-        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        for i, row in enumerate(rows):
+        out = np.empty((len(crops), size, size, 3), np.uint8)
+        how, beyond = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, cv2.BORDER_REPLICATE
+        for i, crop in enumerate(crops):
             found = cv2.warpPerspective(
-                crops[row],
-                kept_from_new[i],
-                (size, size),
-                flags=how,
-                borderMode=cv2.BORDER_REPLICATE,
+                crop, kept_from_new[i], (size, size), flags=how, borderMode=beyond
             )
             cv2.LUT(found, self.tables[i : i + 1], dst=out[i])
         return out

@@ -88,7 +88,8 @@ class Samples:
 
     Attributes:
         views: In the set's order.
-        crops: (N, M, M, 3) uint8, memory-mapped where they are in one piece.
+        crops: Arrays (V, M, M, 3) uint8, memory-mapped, that hold the crops among others.
+        place: (N, 2) which of the arrays, and which row of it.
         category: (N,) index in the set's categories.
         turn: (N, 3, 3) turn from the front; the identity where it is not known.
         has_pose: (N,) whether it is.
@@ -99,7 +100,8 @@ class Samples:
     """
 
     views: tuple[ObjectView, ...]
-    crops: NDArray[np.uint8]
+    crops: tuple[NDArray[np.uint8], ...]
+    place: NDArray[np.int64]
     category: NDArray[np.int64]
     turn: Array
     has_pose: NDArray[np.bool_]
@@ -114,7 +116,16 @@ class Samples:
     @property
     def size(self) -> int:
         """Side of the crops without margin, in pixels."""
-        return int(self.crops.shape[1]) - 2 * self.margin
+        return int(self.crops[0].shape[1]) - 2 * self.margin
+
+    def kept(self, rows: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
+        """Return the (M, M, 3) crops of these samples, margins and all; nothing is copied."""
+        return [self.crops[part][row] for part, row in self.place[rows]]
+
+    def plain(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return (n, S, S, 3): the crops of these samples without their margins."""
+        inner = slice(self.margin, self.margin + self.size)
+        return np.stack([crop[inner, inner] for crop in self.kept(rows)])
 
 
 def usable_views(
@@ -161,7 +172,8 @@ def usable_views(
     focal = np.array([view.focal_px or 0.0 for view in views])
     return Samples(
         views,
-        crops if len(rows) == len(crops) else crops[rows],
+        (crops,),
+        np.column_stack([np.zeros_like(rows), rows]),
         np.array([index[view.category] for view in views], dtype=np.int64),
         turn,
         posed,
@@ -174,11 +186,12 @@ def usable_views(
 
 def joined(parts: Sequence[Samples]) -> Samples:
     """Return several sets' samples as one; they are cut alike."""
-    if len(parts) == 1:
-        return parts[0]
+    before = np.cumsum([0, *(len(part.crops) for part in parts)])
+    places = [part.place + np.array([first, 0]) for part, first in zip(parts, before, strict=False)]
     return Samples(
         tuple(chain.from_iterable(part.views for part in parts)),
-        np.concatenate([part.crops for part in parts]),
+        tuple(chain.from_iterable(part.crops for part in parts)),
+        np.concatenate(places),
         np.concatenate([part.category for part in parts]),
         np.concatenate([part.turn for part in parts]),
         np.concatenate([part.has_pose for part in parts]),
