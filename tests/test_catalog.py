@@ -35,7 +35,7 @@ def test_every_part_of_a_task_loads(name):
     assert config() == config()
     for part in ("data", "train", "scoring", "evaluate", "table"):
         assert callable(task.load(part))
-    assert catalog.TASKS.names() == ["absolute", "relative"]
+    assert catalog.TASKS.names() == ["absolute", "objects", "relative"]
 
 
 def test_every_world_loads():

@@ -107,6 +107,7 @@ TASKS = Catalog(
     "task",
     [
         ("absolute", "sightline.tasks.absolute:TASK"),
+        ("objects", "sightline.tasks.objects:TASK"),
         ("relative", "sightline.tasks.relative:TASK"),
     ],
     group="sightline.tasks",

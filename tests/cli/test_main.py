@@ -15,8 +15,9 @@ from sightline.errors import InputError
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "help"
 #: Commands whose help depends on a name that comes first.
 NAMED = {
-    "train": ["absolute", "relative"],
-    "evaluate": ["absolute", "relative"],
+    "train": ["absolute", "objects", "relative"],
+    "evaluate": ["absolute", "objects", "relative"],
+    "predict": ["objects"],
     "import": ["tum_rgbd"],
     "reproduce": ["000", "002"],
     "render": ["floor", "rooms"],

@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "score a run from its saved predictions"),
     "localize": ("localize", "say where photos or a video were taken"),
     "relate": ("relate", "say how one photo's camera stands to another's"),
+    "predict": ("predict", "say what photos show, by a task's network"),
     "serve": ("serve", "serve a place: API and dashboard"),
     "export": ("export", "write a place as COLMAP, TUM or the paper's CSV files"),
     "doctor": ("doctor", "say what went well and ill in a reconstruction"),

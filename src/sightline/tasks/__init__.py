@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import reduce
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,9 @@ class Task:
         subject_help: What is evaluated, for the help; a run folder always is.
         evaluate: ``(subjects, scoring, progress) -> metrics``, subjects being paths.
         table: ``(metrics) -> rows``, a header and then the scores.
+        predictor: ``(run folder or None, options) -> PhotoPredictor``; empty where the task has no
+            answer for single photos.
+        options: A frozen dataclass with defaults: what ``predictor`` can be told; without torch.
     """
 
     name: str
@@ -35,8 +42,34 @@ class Task:
     subject_help: str
     evaluate: str
     table: str
+    predictor: str = ""
+    options: str = ""
 
     def load(self, part: str) -> Any:
         """Return one part, imported now."""
         module, _, attribute = str(getattr(self, part)).partition(":")
         return reduce(getattr, attribute.split("."), import_module(module))
+
+
+class PhotoAnswers(Protocol):
+    """What a task says of one photo."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of how the answers came about."""
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the answers for ``--json``, a line each."""
+
+    def lines(self) -> list[str]:
+        """Return the answers for people, a line each."""
+
+    def picture(self) -> NDArray[np.uint8]:
+        """Return the photo with what was found drawn on it."""
+
+
+class PhotoPredictor(Protocol):
+    """Answers for photo after photo."""
+
+    def __call__(self, name: str, image: NDArray[np.uint8], /) -> PhotoAnswers:
+        """Return what a uint8 (H, W, 3) RGB picture shows; ``name`` is for messages."""

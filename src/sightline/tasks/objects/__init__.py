@@ -13,4 +13,6 @@ TASK = Task(
     subject_help="Run folders, and object sets of any layout (see docs/objects.md).",
     evaluate="sightline.tasks.objects.scoring:score",
     table="sightline.tasks.objects.report:score_rows",
+    predictor="sightline.tasks.objects.photos:make_reader",
+    options="sightline.tasks.objects.photos:ObjectsOptions",
 )

@@ -111,6 +111,9 @@ def draw_objects(image: Photo, objects: Sequence[DrawnObject], least_px: int = L
         canvas = image.copy()
     for each in objects:
         _draw(canvas, each, np.array(each.box) * factor)
+    for each in objects:  # no line through a text
+        if each.label:
+            _draw_label(canvas, each.label, (each.box[0] * factor, each.box[1] * factor))
     return canvas
 
 
@@ -138,8 +141,9 @@ def half_sizes(matrix: Array, width: float, height: float, category: str = "") -
 
 
 def _draw(canvas: Photo, each: DrawnObject, box: Array) -> None:
-    line = max(1, round(max(canvas.shape[:2]) / 480))
     x0, y0, x1, y1 = (float(v) for v in box)
+    side = max(x1 - x0, y1 - y0)
+    line = max(1, round(min(max(canvas.shape[:2]) / 480, side / 100)))
     corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]) - 0.5  # edges to pixel centres
     _polyline(canvas, corners, _DARK, line + 2, closed=True)
     _polyline(canvas, corners, _WHITE, line, closed=True)
@@ -148,9 +152,7 @@ def _draw(canvas: Photo, each: DrawnObject, box: Array) -> None:
         centre = corners.mean(axis=0)
         sizes = half_sizes(matrix, max(x1 - x0, 1.0), max(y1 - y0, 1.0), each.category)
         _draw_space_box(canvas, matrix, centre, sizes, line)
-        _draw_axes(canvas, matrix, centre, 0.42 * float(np.sqrt((x1 - x0) * (y1 - y0))), line)
-    if each.label:
-        _draw_label(canvas, each.label, (x0, y0), line)
+        _draw_axes(canvas, matrix, centre, 0.42 * float(np.sqrt((x1 - x0) * (y1 - y0))))
 
 
 def _draw_space_box(canvas: Photo, matrix: Array, centre: Array, sizes: Array, line: int) -> None:
@@ -171,15 +173,15 @@ def _draw_space_box(canvas: Photo, matrix: Array, centre: Array, sizes: Array, l
         _polyline(canvas, flat[[i, j]], colour, line if not behind else max(1, line // 2))
 
 
-def _draw_axes(canvas: Photo, matrix: Array, centre: Array, length: float, line: int) -> None:
-    thick = line + 1
+def _draw_axes(canvas: Photo, matrix: Array, centre: Array, length: float) -> None:
+    thick = max(1, round(min(max(canvas.shape[:2]) / 480 + 1, length / 20)))
     right, front, up = matrix[:, 0], -matrix[:, 1], matrix[:, 2]
     axes = [(right, RED, thick), (up, BLUE, thick), (front, GREEN, 2 * thick)]
     # what points away from the viewer first, so that what comes towards him lies over it
     for direction, colour, width in sorted(axes, key=lambda axis: -axis[0][2]):
         _arrow(canvas, centre, centre + length * direction[:2], colour, width)
-    cv2.circle(canvas, _pixel(centre), (line + 2) << _SHIFT, _DARK, -1, cv2.LINE_AA, _SHIFT)
-    cv2.circle(canvas, _pixel(centre), (line + 1) << _SHIFT, _WHITE, -1, cv2.LINE_AA, _SHIFT)
+    cv2.circle(canvas, _pixel(centre), (thick + 1) << _SHIFT, _DARK, -1, cv2.LINE_AA, _SHIFT)
+    cv2.circle(canvas, _pixel(centre), thick << _SHIFT, _WHITE, -1, cv2.LINE_AA, _SHIFT)
 
 
 def _arrow(canvas: Photo, start: Array, end: Array, colour: Colour, thick: int) -> None:
@@ -199,10 +201,11 @@ def _arrow(canvas: Photo, start: Array, end: Array, colour: Colour, thick: int) 
     cv2.fillConvexPoly(canvas, _fixed(corners), colour, cv2.LINE_AA, _SHIFT)
 
 
-def _draw_label(canvas: Photo, label: str, at: tuple[float, float], line: int) -> None:
+def _draw_label(canvas: Photo, label: str, at: tuple[float, float]) -> None:
     """Write above the box, inside it where there is no room above, and within the picture."""
     x0, top = at
     height, width = canvas.shape[:2]
+    line = max(1, round(max(height, width) / 480))
     scale, pad = 0.5 * max(height, width) / 480, 3 * line
     font = cv2.FONT_HERSHEY_DUPLEX
     (wide, tall), below = cv2.getTextSize(label, font, scale, line)
