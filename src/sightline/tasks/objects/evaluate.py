@@ -83,7 +83,8 @@ def evaluate_runs(
 
     Returns:
         ``folder``, ``split`` and ``judged``: a table for each run and set: ``run``, ``run_dir``,
-        ``set``, ``folder``, ``unknown`` (left out, by category), ``scores``
+        ``set``, ``folder``, ``unknown`` (left out, by category), ``left_out`` (when the set was
+        read, by reason), ``notes`` (of the set), ``scores``
         (:func:`sightline.tasks.objects.metrics.score_predictions`), and ``constant``: the same
         scores of the constant predictor with ``of``, whose training part it knows; or None.
 
@@ -250,6 +251,8 @@ def _metrics(one: JudgedObjects) -> dict[str, Any]:
         "set": one.name,
         "folder": str(one.folder),
         "unknown": one.unknown,
+        "left_out": dict(one.data.left_out),
+        "notes": list(one.data.notes),
         "scores": score_predictions(one.predictions),
         "constant": constant,
     }

@@ -95,6 +95,9 @@ def notes(metrics: Mapping[str, Any]) -> list[str]:
             said.append(f"{where}: {scores['without_pose']} objects have no true pose")
         for category, count in one["unknown"].items():
             said.append(f"{where}: {count} of {category} are left out; the run does not know it")
+        for reason, count in one["left_out"].items():
+            said.append(f"{one['set']}: {count} left out when it was read: {reason}")
+        said += [f"{one['set']}: {note}" for note in one["notes"]]
         joint = scores["rules"][scores["rule"]]["joint"]
         if joint["mean"] is not None:
             said.append(
