@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from sightline.errors import InputError
 from sightline.learning.config import FitConfig
 from sightline.records.files import digest, digest_files
 from sightline.tasks.objects.config import ObjectsConfig
@@ -110,6 +111,19 @@ def protocol(config: ObjectsConfig, categories: int = 2) -> tuple[Step, ...]:
     if categories == 1:
         steps = [step for step in steps if step.loss != "category" or not step.trains]
     return _timed(steps)
+
+
+def steps_until(config: ObjectsConfig, categories: int, last: str) -> tuple[Step, ...]:
+    """Return the steps of a training up to a named one; all where it is empty.
+
+    Raises:
+        InputError: The training has no such step.
+    """
+    steps = protocol(config, categories)
+    names = [step.name for step in steps]
+    if last and last not in names:
+        raise InputError(f"a step of {', '.join(names)} is wanted to stop after, {last!r} came")
+    return steps[: names.index(last) + 1] if last else steps
 
 
 def step_settings(step: Step, config: ObjectsConfig) -> ObjectsConfig:
