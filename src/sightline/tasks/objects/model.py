@@ -88,19 +88,17 @@ class ObjectsNet(nn.Module):
         self._tuned_from = _TUNED_FROM[tuned] if self.own_category_resnet else ""
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, images: Tensor, category: Tensor | None = None) -> ObjectsOut:
+    def forward(self, images: Tensor) -> ObjectsOut:
         """Return the categories' logits and every pose network's answer.
 
         Args:
             images: (N, 3, S, S) normalised.
-            category: (N,) true categories, for the pose networks' batch norm in training (see
-                :mod:`.pose_networks`); not used otherwise.
         """
         with self._autocast(images):
             maps = self._maps(images)
             pooled = maps.mean(dim=(2, 3))
             logits = self._logits(images, maps)
-        return ObjectsOut(logits.float(), self.pose_from(pooled, category))
+        return ObjectsOut(logits.float(), self.pose_from(pooled))
 
     def features_of(self, images: Tensor) -> Tensor:
         """Return (N, d) pooled features, what the pose networks read."""
@@ -108,15 +106,10 @@ class ObjectsNet(nn.Module):
             pooled = self._maps(images).mean(dim=(2, 3))
         return pooled.float()
 
-    def pose_from(self, pooled: Tensor, category: Tensor | None = None) -> Tensor:
-        """Return (N, P, D) answers of the pose networks to pooled features.
-
-        Args:
-            pooled: (N, d).
-            category: As in :meth:`forward`.
-        """
+    def pose_from(self, pooled: Tensor) -> Tensor:
+        """Return (N, P, D) answers of the pose networks to (N, d) pooled features."""
         with torch.autocast(pooled.device.type, enabled=False):
-            return self.head.vector(self.pose(pooled.float(), category))
+            return self.head.vector(self.pose(pooled.float()))
 
     def category_from(self, images: Tensor) -> Tensor:
         """Return (N, K) logits of the categories; the pose networks are left out."""

@@ -2,14 +2,14 @@
 
 Each is d-1000-500-3 with batch norm and ReLU between (Fig. 3b). All samples go through all of
 them, because K batched matrix products cost next to nothing beside a ResNet, and a loop of K small
-modules does not.
+modules does not. With the oracle of Fig. 4 the loss looks at one network's answer a sample, so
+that a network's weights learn from its own category's samples alone.
 
-Batch norm is each network's own. In a balanced batch of 48 a category has four samples: too few
-for their mean and variance, and the other categories' samples are of no concern to this network
-(with the oracle of Fig. 4 it never sees them). So a network's statistics are of its own category's
-samples alone, in every step of training, whichever samples flow through it, and reach back over
-the last batches where there are few (batch renormalisation, Ioffe 2017, without its limits): what
-is normalised with in training and what is kept for prediction are then estimates of the same.
+Batch norm's statistics are of all samples in the batch, in every step. Those of the own category
+alone would be four samples of a balanced batch of 48: in a trial (12 categories of synthetic
+features, 1500 steps) this cost a median error of 10.8 degrees instead of 4.2 with axis-angle
+vectors, 6.0 at best with statistics that reach back over the last batches. So prediction, too,
+takes batches as mixed as training's for granted: the kept statistics are of all categories.
 """
 
 from __future__ import annotations
@@ -17,16 +17,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-#: So many samples' worth of the last batches' statistics stand beside the present batch's: with 4
-#: samples a batch they are as good as those of 28, with 48 nearly plain batch norm.
-_RECENT = 12.0
-#: Share of the kept statistics that stays when one more sample comes (of about 400 samples).
-_KEEP = 0.995
-_EPSILON = 1e-5
-
 
 class GroupedLinear(nn.Module):
-    """K linear layers: (K or 1, N, in) to (K, N, out)."""
+    """K linear layers: (N, K, in) to (N, K, out)."""
 
     def __init__(self, count: int, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -35,56 +28,10 @@ class GroupedLinear(nn.Module):
         nn.init.normal_(self.weight, std=(2.0 / inputs) ** 0.5)  # He et al. 2015
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (K, N, out)."""
+        """Return (N, K, out)."""
         count, _, outputs = self.weight.shape
         bias = self.bias.view(count, 1, outputs)
-        return torch.baddbmm(bias, x.expand(count, -1, -1), self.weight)
-
-
-class OwnBatchNorm(nn.Module):
-    """K batch norms, each with the statistics of its own samples (see the module's text)."""
-
-    running_mean: Tensor
-    running_var: Tensor
-    recent_mean: Tensor
-    recent_var: Tensor
-
-    def __init__(self, count: int, features: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(count * features))
-        self.bias = nn.Parameter(torch.zeros(count * features))
-        for name in ("running", "recent"):
-            self.register_buffer(f"{name}_mean", torch.zeros(count, 1, features))
-            self.register_buffer(f"{name}_var", torch.ones(count, 1, features))
-
-    def forward(self, x: Tensor, own: Tensor | None) -> Tensor:
-        """Return (K, N, features), normalised.
-
-        Args:
-            x: (K, N, features).
-            own: (K, N, 1) 1 where a sample is of a network's own, else 0; None: all are.
-        """
-        if self.training:
-            mean, var = self._statistics(x, own)
-        else:
-            mean, var = self.running_mean, self.running_var
-        scale = self.weight.view_as(mean) * (var + _EPSILON).rsqrt()
-        return x * scale + (self.bias.view_as(mean) - mean * scale)
-
-    def _statistics(self, x: Tensor, own: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return the mean and variance to normalise with, and remember them."""
-        if own is None:
-            own = x.new_ones(x.shape[0], x.shape[1], 1)
-        number = own.sum(dim=1, keepdim=True)
-        share = own / number.clamp(min=1.0)
-        mean = share.mT @ x
-        var = share.mT @ (x - mean).square()
-        used = _mixed(self.recent_mean, self.recent_var, mean, var, number / (number + _RECENT))
-        with torch.no_grad():
-            kept = _mixed(self.running_mean, self.running_var, mean, var, 1.0 - _KEEP**number)
-            for buffer, value in zip(self.buffers(), (*kept, *used), strict=True):
-                buffer.copy_(value)  # in place: the averaged weights follow this tensor
-        return used
+        return torch.baddbmm(bias, x.transpose(0, 1), self.weight).transpose(0, 1)
 
 
 class PoseNetworks(nn.Module):
@@ -103,40 +50,26 @@ class PoseNetworks(nn.Module):
             features: d.
             sizes: a, b.
             start: (size,) what they say to begin with.
-            spread: Standard deviation about it, to begin with.
+            spread: How far from it they begin, over He's standard deviation.
         """
         super().__init__()
         self.count = count
         first, second = sizes
-        self.fc1 = GroupedLinear(count, features, first)
-        self.bn1 = OwnBatchNorm(count, first)
+        self.fc1 = nn.Linear(features, count * first)  # all read the same: one product
+        self.bn1 = nn.BatchNorm1d(count * first)
         self.fc2 = GroupedLinear(count, first, second)
-        self.bn2 = OwnBatchNorm(count, second)
+        self.bn2 = nn.BatchNorm1d(count * second)
         self.fc3 = GroupedLinear(count, second, len(start))
+        nn.init.kaiming_normal_(self.fc1.weight, nonlinearity="relu")
+        nn.init.zeros_(self.fc1.bias)
         with torch.no_grad():
             self.fc3.weight.mul_(spread)
             self.fc3.bias.copy_(start.repeat(count))
 
-    def forward(self, features: Tensor, category: Tensor | None = None) -> Tensor:
-        """Return (N, K, size) raw outputs.
-
-        Args:
-            features: (N, d).
-            category: (N,) true categories, which networks of their own need in training.
-        """
-        own = None
-        if category is not None and self.count > 1 and self.training:
-            kinds = torch.arange(self.count, device=category.device)
-            own = (category == kinds[:, None])[..., None].to(features.dtype)
-        x = self.bn1(self.fc1(features[None]), own).relu()
-        x = self.bn2(self.fc2(x), own).relu()
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (N, K, size) raw outputs of (N, d)."""
+        shape = (len(features), self.count, -1)
+        x = self.bn1(self.fc1(features)).relu().view(shape)
+        x = self.bn2(self.fc2(x).flatten(1)).relu().view(shape)
         raw: Tensor = self.fc3(x)
-        return raw.transpose(0, 1)
-
-
-def _mixed(
-    old_mean: Tensor, old_var: Tensor, mean: Tensor, var: Tensor, share: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return mean and variance of a mixture of old samples and new ones."""
-    apart = (mean - old_mean).square() * (share * (1.0 - share))
-    return old_mean.lerp(mean, share), old_var.lerp(var, share) + apart
+        return raw
