@@ -17,7 +17,12 @@ from sightline.tasks.objects.metrics import score_predictions
 from sightline.tasks.objects.predictions import RULES, ObjectPredictions
 from sightline.tasks.objects.report import notes, score_rows, top_rows, write_table
 
-PAPER = tuple("aero bike boat bottle bus car chair dtable mbike sofa train tv".split())
+PAPER = (
+    *("aero", "bike", "boat", "bottle", "bus", "car"),
+    *("chair", "dtable", "mbike", "sofa", "train", "tv"),
+)
+
+SETS = (("car", "bottle"), ("car", "bus"))
 
 
 def off(
@@ -106,7 +111,14 @@ def test_cells_are_the_scores_of_the_rule_they_stand_for() -> None:
     assert found["P%(<45)", "weighted"][-1] == "1.0000"
     assert found["AAAI", "weighted"][-1] == f"{1 - 10 / 180:.4f}"
     assert found["AAAI azimuth", "constant"][-1] == "0.5000"
+    assert found["azimuth-err", "weighted"] == ("10.0",) * 4 + ("10.00", "10.00")
+    assert found["azimuth-err, symmetric", "weighted"][:2] == ("0.0", "10.0")
     assert {row[1] for row in rows} == {"toys"}
+
+
+def test_symmetry_has_rows_where_there_are_symmetric_objects() -> None:
+    names = [{row[0] for row in score_rows({"judged": [judged(off(c, {}))]})} for c in SETS]
+    assert names[0] - names[1] == {"pose-err, symmetric", "azimuth-err, symmetric"}
 
 
 def test_rules_that_say_the_same_have_one_row() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sightline.records.files import write_text
 from sightline.records.html_report import Report
-from sightline.records.objects import CATEGORIES
+from sightline.records.objects import CATEGORIES, SYMMETRY
 from sightline.records.tables import markdown_table
 
 if TYPE_CHECKING:
@@ -25,18 +25,20 @@ RULE_NAMES = {
     "oracle": "category known",
 }
 
-#: Rows of median errors, and how they are taken.
+#: Rows of median errors by every rule, and how they are taken; then those by the run's own.
 _POSE_ROWS = (("pose-err", "rotation"), ("pose-err, symmetric", "rotation_symmetric"))
+_AZIMUTH_ROWS = (("azimuth-err", "azimuth"), ("azimuth-err, symmetric", "azimuth_symmetric"))
 #: Rows of shares: how the error is taken, and what is said of it.
-_SHARE_ROWS = (
-    ("acc pi/6", "rotation", "accuracy_pi_6"),
-    ("acc pi/18", "rotation", "accuracy_pi_18"),
-    ("P%(<22.5)", "rotation", "within_22_5_deg"),
-    ("P%(<45)", "rotation", "within_45_deg"),
-    ("AAAI", "rotation", "aaai"),
-    ("P%(<22.5) azimuth", "azimuth", "within_22_5_deg"),
-    ("P%(<45) azimuth", "azimuth", "within_45_deg"),
-    ("AAAI azimuth", "azimuth", "aaai"),
+_SHARE_ROWS = tuple(
+    (f"{name}{of}", kind, key)
+    for kind, of in (("rotation", ""), ("azimuth", " azimuth"))
+    for name, key in (
+        ("acc pi/6", "accuracy_pi_6"),
+        ("acc pi/18", "accuracy_pi_18"),
+        ("P%(<22.5)", "within_22_5_deg"),
+        ("P%(<45)", "within_45_deg"),
+        ("AAAI", "aaai"),
+    )
 )
 
 
@@ -45,15 +47,17 @@ def score_rows(metrics: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
     Columns are the paper's: metric, data, model, the categories that have objects, their mean;
     then ``all``, the same over all objects alike (the "percentage of images" of Table 7). Errors
-    are medians in degrees, of all images, the category right or wrong. Shares by the run's own
-    rule; the constant predictor stands beside.
+    are medians in degrees, of all images, the category right or wrong; ``symmetric``: a bottle's
+    azimuth and a table's half turn forgiven, where there are such objects. Shares are by the run's
+    own rule; the constant predictor stands beside.
     """
     categories = _shown_categories(metrics)
     heads = [CATEGORIES.get(name, name) for name in categories]
     rows = [("metric", "data", "model", *heads, "mean", "all")]
     judged = metrics["judged"]
     several = len({one["run"] for one in judged}) > 1
-    for name, kind in _POSE_ROWS:
+    kinds = len(_POSE_ROWS) if any(name in SYMMETRY for name in categories) else 1
+    for name, kind in _POSE_ROWS[:kinds]:
         for one in judged:
             for model, table in _rules(one, several):
                 cells = _cells(table[kind]["median_deg"], categories, 1, 2)
@@ -62,10 +66,11 @@ def score_rows(metrics: Mapping[str, Any]) -> list[tuple[str, ...]]:
         for model, scores in _models(one, several):
             cells = _cells(scores["category"]["accuracy"], categories, 2, 4)
             rows.append(("cat-acc", one["set"], model, *cells))
-    for name, kind, key in _SHARE_ROWS:
+    medians = [(name, kind, "median_deg", 1, 2) for name, kind in _AZIMUTH_ROWS[:kinds]]
+    for name, kind, key, *digits in medians + [(*row, 2, 4) for row in _SHARE_ROWS]:
         for one in judged:
             for model, scores in _models(one, several):
-                cells = _cells(scores["rules"][scores["rule"]][kind][key], categories, 2, 4)
+                cells = _cells(scores["rules"][scores["rule"]][kind][key], categories, *digits)
                 rows.append((name, one["set"], model, *cells))
     return rows
 
