@@ -126,12 +126,12 @@ class StepTask:
             logits = network.category_from(network.contract.normalise(batch.inputs))
             return ObjectsOut(logits, logits.new_zeros(len(logits), 1, network.head.size))
         if self._step.loss == "joint":
-            out: ObjectsOut = network(network.contract.normalise(batch.inputs), batch.category)
+            out: ObjectsOut = network(network.contract.normalise(batch.inputs))
             return out
         pooled = batch.inputs
         if not self._step.fixed_inputs:
             pooled = network.features_of(network.contract.normalise(batch.inputs))
-        vectors = network.pose_from(pooled, batch.category)
+        vectors = network.pose_from(pooled)
         return ObjectsOut(vectors.new_zeros(len(vectors), len(network.categories)), vectors)
 
     def _judge(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
