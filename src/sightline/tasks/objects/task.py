@@ -324,7 +324,7 @@ def _about(
     network: ObjectsNet,
 ) -> dict[str, Any]:
     return {
-        "objects": str(data.root.resolve()),
+        "folder": str(data.root.resolve()),
         "set": data.name,
         "categories": list(data.categories),
         "training_views": len(training),
