@@ -31,7 +31,14 @@ CARD = "README.md"
 _BUNDLE_LIMIT_BYTES = 8 * 1024 * 1024
 
 #: What a run says of itself that means nothing on another machine.
-_LOCAL = ("folder",)
+_LOCAL = ("objects", "steps")
+
+#: The parts of the data, as a run names them and as the card does.
+_PARTS = {
+    "training": "objects to train on",
+    "rendered": "renderings beside them, for pose alone",
+    "validation": "objects to choose the best weights and to fit the confidence",
+}
 
 _LIMITS = f"""\
 - It knows these categories and no others: whatever the box shows gets one of them. There is no
@@ -121,19 +128,24 @@ def _public(config: ObjectsConfig) -> ObjectsConfig:
 def _bare(value: Any) -> Any:
     """Return a value with only the names of the paths in it."""
     if isinstance(value, str):
-        if PurePosixPath(value).is_absolute():
-            return PurePosixPath(value).name
-        return PureWindowsPath(value).name if PureWindowsPath(value).is_absolute() else value
+        return " ".join(map(_name, value.split(" ")))
     if isinstance(value, Mapping):
         return {key: _bare(inner) for key, inner in value.items()}
     return [_bare(inner) for inner in value] if isinstance(value, list) else value
 
 
+def _name(word: str) -> str:
+    for kind in (PurePosixPath, PureWindowsPath):
+        if kind(word).is_absolute():
+            return kind(word).name
+    return word
+
+
 def _counts(table: Mapping[str, Any]) -> str:
     parts = [
-        f"{table[key]} objects of the {name} part"
-        for key, name in (("training", "training"), ("validation", "validation"))
-        if isinstance(table.get(key), int)
+        f"{table[f'{part}_views']:,} {words}"
+        for part, words in _PARTS.items()
+        if table.get(f"{part}_views")
     ]
     return f" ({', '.join(parts)})" if parts else ""
 
