@@ -1,0 +1,45 @@
+"""docs/objects.md says what the code does."""
+
+import doctest
+import re
+from pathlib import Path
+
+from sightline.datasets.objects import LAYOUTS
+from sightline.datasets.pascal3d import expected_counts
+from sightline.records.objects import OBJECTS_COLUMNS
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "objects.md"
+
+
+def test_examples_run():
+    result = doctest.testfile(str(PAGE), module_relative=False)
+    assert result.attempted >= 8
+    assert result.failed == 0
+
+
+def first_table(title):
+    """The rows of a section's first table, as lists of cells."""
+    text = PAGE.read_text().split(f"\n## {title}\n")[1].split("\n## ")[0]
+    table = "|" + text.split("\n|", 1)[1].split("\n\n")[0]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+
+
+def test_columns_are_all_named():
+    named = re.findall(r"\w+", ",".join(row[0] for row in first_table("An object set")))
+    assert sorted(named) == sorted(OBJECTS_COLUMNS)
+    formats = (ROOT / "docs" / "formats.md").read_text()
+    assert f"`{','.join(OBJECTS_COLUMNS)}`" in formats
+
+
+def test_every_layout_has_its_row_in_the_order_of_the_code():
+    rows = first_table("What open_objects recognises")
+    signs = ["objects.csv", ".csv", "Annotations", "02958343", "azimuth_rad"]
+    for row, layout, sign in zip(rows, LAYOUTS, signs, strict=True):
+        assert sign in row[1]
+        assert sign in layout.name
+
+
+def test_the_papers_totals_are_named():
+    for split in ("train", "validation", "test"):
+        assert f"{sum(expected_counts(split).values()):,}" in PAGE.read_text()
