@@ -44,7 +44,7 @@ def test_every_world_loads():
         assert world.name == name
         assert callable(world.load("config"))
         assert callable(world.load("write"))
-    assert catalog.WORLDS.names() == ["floor", "rooms"]
+    assert catalog.WORLDS.names() == ["floor", "objects", "rooms"]
 
 
 def test_the_papers_backbones_are_there():

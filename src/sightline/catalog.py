@@ -126,6 +126,7 @@ WORLDS = Catalog(
     "world",
     [
         ("floor", "sightline.worlds:FLOOR"),
+        ("objects", "sightline.worlds:OBJECTS"),
         ("rooms", "sightline.worlds:ROOMS"),
     ],
     group="sightline.worlds",

@@ -41,3 +41,9 @@ ROOMS = World(
     "sightline.worlds.rooms.config:RoomsConfig",
     "sightline.worlds.rooms.write:write_rooms",
 )
+OBJECTS = World(
+    "objects",
+    "pictures of objects of twelve categories in PASCAL3D+'s layout, exact viewpoints",
+    "sightline.worlds.objects.config:ObjectsWorldConfig",
+    "sightline.worlds.objects.write:write_objects",
+)

@@ -17,7 +17,7 @@ from sightline.records.pairs import PairSet, read_pair_set
 from sightline.worlds import ROOMS
 from sightline.worlds.rooms import RoomsConfig
 from sightline.worlds.rooms import write as writing
-from sightline.worlds.rooms.materials import MATERIALS, paint_material
+from sightline.worlds.materials import MATERIALS, paint_material
 from sightline.worlds.rooms.write import write_rooms
 
 pytestmark = pytest.mark.egl
@@ -149,7 +149,7 @@ def test_an_interrupt_is_passed_on_and_what_is_done_stays(
 def test_a_written_set_is_left_as_it_is(
     room_pairs: PairSet, rooms_config: RoomsConfig, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.delattr(writing, "_render_all")
+    monkeypatch.delattr(writing, "render_all")
     before = _stamps(room_pairs.root)
     assert len(write_rooms(room_pairs.root, rooms_config)) == len(room_pairs)
     assert _stamps(room_pairs.root) == before

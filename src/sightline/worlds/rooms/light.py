@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sightline.geometry.rotation import Array
-from sightline.worlds.rooms.mesh import Block
+from sightline.worlds.mesh import Block
 
 #: What the rest of the room throws back.
 AMBIENT = 0.42

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from sightline.geometry import Pose
 from sightline.geometry.rotation import Array
 from sightline.worlds.canvas import Picture, TextureSpec
+from sightline.worlds.materials import MATERIALS, paint_material
+from sightline.worlds.mesh import Block, MeshBuilder
 from sightline.worlds.rooms.config import RoomsConfig
 from sightline.worlds.rooms.light import Lamp, bake_light
-from sightline.worlds.rooms.materials import MATERIALS, paint_material
-from sightline.worlds.rooms.mesh import Block, MeshBuilder
 
 #: Materials of a scene's things: painting takes most of the time.
 STOCK = 5

@@ -1,4 +1,4 @@
-"""A process that renders scenes: indices come line by line, each is answered when it is done.
+"""A process that renders: indices come line by line, each is answered when it is done.
 
 It ends when its input ends, so also when the process that started it is gone.
 """
@@ -8,28 +8,33 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from sightline.errors import SightlineError
-from sightline.worlds.rooms.config import RoomsConfig
 
 
 def main() -> None:
-    """Serve standard input: the first line is the job, the others are indices."""
+    """Serve standard input: the first line is the job (:class:`crew.Job`), the others indices."""
     # Ctrl-C in a terminal reaches the whole group; the parent decides when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from sightline.worlds.rooms.render import render_room
-
     job = json.loads(sys.stdin.readline())
-    images, config = Path(job["images"]), RoomsConfig(**job["config"])
+    render, folder = _named(job["render"]), Path(job["folder"])
+    config = _named(job["config"])(**job["values"])
     for line in sys.stdin:
         try:
-            render_room(images, config, int(line))
+            render(folder, config, int(line))
             answer = {"error": "", "kind": ""}
         except SightlineError as error:
             answer = {"error": str(error), "kind": type(error).__name__}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+
+
+def _named(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
 
 
 if __name__ == "__main__":

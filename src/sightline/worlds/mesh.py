@@ -1,4 +1,4 @@
-"""Lit, textured triangles and the shapes a room is made of: quads, boxes, turned and lumpy ones."""
+"""Lit, textured triangles and simple shapes of them: quads, boxes, turned and lumpy ones."""
 
 from __future__ import annotations
 
