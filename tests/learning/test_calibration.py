@@ -51,6 +51,26 @@ def test_too_little_to_tell() -> None:
     assert fit_confidence(evidence, np.arange(500) % 2 == 0) == ()
 
 
+def test_a_sign_keeps_chance_from_turning_evidence_round() -> None:
+    rng = np.random.default_rng(0)
+    doubt = rng.random(400) * 1e-6  # it hardly varies, and happens to be larger where right
+    right = rng.random(400) < 0.8
+    doubt[right] += 2e-7
+    evidence = np.column_stack([rng.normal(size=400), doubt])
+    free = fit_confidence(evidence, right)
+    assert free[2] > 0
+    assert confidences(free, np.array([[0.0, 1.0]]))[0] == pytest.approx(1.0)
+    held = fit_confidence(evidence, right, signs=(0, -1))
+    assert held[2] == 0.0
+    assert confidences(held, evidence).mean() == pytest.approx(right.mean(), abs=1e-3)
+
+
+def test_signs_leave_what_agrees_with_them_alone() -> None:
+    evidence, _, right = drawn(2000)
+    free = fit_confidence(evidence, right)
+    np.testing.assert_allclose(fit_confidence(evidence, right, (1, 1, 0)), free, rtol=2e-3)
+
+
 def test_it_imports_without_torch() -> None:
     code = "import sightline.learning.calibration, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

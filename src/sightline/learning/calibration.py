@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,9 @@ _LEAST, _LEAST_OF_EACH = 50, 5
 _SHRINK = 1e-3
 
 
-def fit_confidence(evidence: Array, right: NDArray[np.bool_]) -> tuple[float, ...]:
+def fit_confidence(
+    evidence: Array, right: NDArray[np.bool_], signs: Sequence[int] = ()
+) -> tuple[float, ...]:
     """Return (1 + K) weights of a logistic function: of a constant, and of each number.
 
     Fitted by maximum likelihood with a little shrinkage on standardised numbers. Empty where there
@@ -23,6 +27,9 @@ def fit_confidence(evidence: Array, right: NDArray[np.bool_]) -> tuple[float, ..
     Args:
         evidence: (N, K) what speaks for each answer.
         right: (N,) whether it was right.
+        signs: K of 1 where a larger number may only speak for an answer, -1 where it may only
+            speak against it, 0 where that is open; all are where none are given. Numbers that
+            hardly vary here would else be trusted the wrong way round where they do.
     """
     from scipy.optimize import minimize
     from scipy.special import expit
@@ -41,7 +48,9 @@ def fit_confidence(evidence: Array, right: NDArray[np.bool_]) -> tuple[float, ..
         pull = np.concatenate([[0.0], weights[1:]])
         return float(likely.mean() + 0.5 * _SHRINK * pull @ pull), gradient + _SHRINK * pull
 
-    found = minimize(cost, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B").x
+    limits = {1: (0.0, None), -1: (None, 0.0), 0: (None, None)}
+    bounds = [limits[0], *(limits[sign] for sign in signs or [0] * evidence.shape[1])]
+    found = minimize(cost, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds).x
     own = found[1:] / scale
     return (float(found[0] - own @ mean), *(float(w) for w in own))
 
