@@ -19,7 +19,7 @@ NAMED = {
     "evaluate": ["absolute", "objects", "relative"],
     "predict": ["objects"],
     "import": ["tum_rgbd"],
-    "reproduce": ["000", "002"],
+    "reproduce": ["000", "001", "002"],
     "render": ["floor", "rooms"],
 }
 HELPS = {
@@ -122,7 +122,8 @@ def test_unknown_flag_exits_with_2() -> None:
         (("import", "tum_rgbd", "{empty}", "{tmp}/p"), "rgb.txt is wanted"),
         (("import",), "sightline import DATASET SOURCE PLACE"),
         (("reproduce", "000", "{empty}"), "is not a place"),
-        (("reproduce", "001", "{empty}"), "'001' cannot be reproduced yet; there is: 000"),
+        (("reproduce", "001", "{empty}"), "nothing in it"),
+        (("reproduce", "003", "{empty}"), "'003' cannot be reproduced yet; there is: 000"),
         (("reproduce", "000", "{empty}", "--epochs", "0"), "epochs = 0 is out of range"),
     ],
 )

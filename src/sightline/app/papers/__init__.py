@@ -53,6 +53,16 @@ PAPERS = {
             "PLACE/runs/reproduce-000",
         ),
         Paper(
+            "001",
+            "Convolutional Networks for Object Category and 3D Pose Estimation from 2D Images",
+            "sightline.app.papers.paper001.config:Paper001Config",
+            "sightline.datasets.objects:open_objects",
+            "Objects with boxes and poses; they are rendered into OUT/objects where not given.",
+            "sightline.app.papers.paper001.reproduce:reproduce",
+            "DATA/runs/reproduce-001, or runs/reproduce-001 here,",
+            needs_data=False,
+        ),
+        Paper(
             "002",
             "Relative Camera Pose Estimation Using Convolutional Neural Networks",
             "sightline.app.papers.paper002.config:Paper002Config",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -97,14 +99,20 @@ def write_results(folder: Path, title: str, sections: Sequence[Section]) -> None
     """
     kept = _read_sections(folder / RESULTS_JSON)
     kept |= {section.key: section for section in sections}
-    # Tables first, then figures, each by its number.
-    ordered = [kept[key] for key in sorted(kept, key=lambda k: (not k.startswith("table"), k))]
+    ordered = [kept[key] for key in sorted(kept, key=_place)]
     write_json(
         folder / RESULTS_JSON,
         {"paper": title, "sections": [asdict(section) for section in ordered]},
     )
     body = "\n\n".join(section.to_markdown() for section in ordered)
     write_text(folder / RESULTS_MARKDOWN, f"# {title}\n\n{body}\n")
+
+
+def _place(key: str) -> tuple[bool, int, str]:
+    """Return what sections are sorted by: tables first, then figures, each by its number."""
+    name = key.partition("-")[2]
+    digits = "".join(takewhile(str.isdigit, name))
+    return not key.startswith("table"), int(digits) if digits else sys.maxsize, name
 
 
 def _read_sections(path: Path) -> dict[str, Section]:

@@ -1,0 +1,227 @@
+"""The data, trainings and saved answers behind the tables: each made once and kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sightline.app.papers.paper001.config import Paper001Config
+from sightline.app.papers.paper001.runs import TRAININGS, WANTED, planned_seconds, wanted
+from sightline.app.papers.paper001.sheet import Score
+from sightline.datasets.objects import open_objects
+from sightline.learning.fit import HISTORY
+from sightline.learning.runs import read_run_table
+from sightline.records.files import digest
+from sightline.records.objects import OBJECTS_CSV, ObjectSet, write_objects_csv
+from sightline.tasks.objects.config import ObjectsConfig
+from sightline.tasks.objects.evaluate import judge_runs, objects_digest
+from sightline.tasks.objects.predictions import ObjectPredictions
+
+Progress = Callable[[str, float], None]
+
+OBJECTS, RENDERED, STEPS = "objects", "rendered", "steps"
+
+
+class Study:
+    """One reproduction: its data, its folder, and what was trained in it.
+
+    A run's folder is named by its settings and its data, so that others never meet it; the steps
+    that runs share lie in ``steps/``.
+
+    Attributes:
+        data: What is trained and judged on, images that only teach pose left out.
+        config: What was asked for.
+        folder: Where everything goes.
+    """
+
+    def __init__(
+        self, data: ObjectSet | None, folder: Path, config: Paper001Config, progress: Progress
+    ) -> None:
+        """Look at the data, or render them; nothing is trained yet.
+
+        Raises:
+            InputError: The objects have no parts ``train`` and ``test``.
+            RenderError: Objects cannot be rendered here.
+        """
+        self.config = config
+        self.folder = folder
+        self._progress = progress
+        found = render_objects(folder / OBJECTS, config, progress) if data is None else data
+        real = tuple(view for view in found.views if not view.rendered)
+        self._extra = tuple(view for view in found.views if view.rendered)
+        self.data = dataclasses.replace(found, views=real)
+        for part in ("train", "test"):
+            self.data.part(part)
+        self._runs: dict[str, Path] = {}
+        self._scores: dict[tuple[str, str | None], Score] = {}
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """All categories of the data."""
+        return self.data.categories
+
+    def announce(self, tables: Sequence[str]) -> None:
+        """Say what will be trained for tables, and about how long that takes."""
+        if not self.config.minutes:
+            self._progress(
+                f"plan, {len(wanted(tables))} trainings by epochs, not by the clock", 0.0
+            )
+            return
+        planned = [(name, self._minutes(tables[: i + 1])) for i, name in enumerate(tables)]
+        before = [0.0, *(minutes for _, minutes in planned)]
+        parts = [
+            f"{name if name.startswith('figure') else f'table {name}'} {minutes - start:.1f}"
+            for (name, minutes), start in zip(planned, before, strict=False)
+            if name in WANTED
+        ]
+        self._progress(
+            f"plan, about {before[-1]:.0f} minutes of training (minutes by table, less what "
+            f"earlier ones made; {', '.join(parts)})",
+            0.0,
+        )
+
+    def run(self, name: str) -> Path:
+        """Return the folder of a finished training, made where it is not there yet.
+
+        Args:
+            name: Of :data:`.runs.TRAININGS`.
+
+        Raises:
+            WeightsError: The weights to start from cannot be had.
+            TrainingError: Too few usable objects, or a non-finite loss.
+        """
+        if name not in self._runs:
+            training = TRAININGS[name]
+            config = training.settings(self.config)
+            if training.rendered:
+                config = dataclasses.replace(config, rendered=str(self.rendered_folder()))
+            # "head_axis_angle" is "weighted" once more: the first of equals is trained
+            first = next(
+                key
+                for key, other in TRAININGS.items()
+                if (other.settings(self.config), other.until, other.rendered)
+                == (training.settings(self.config), training.until, training.rendered)
+            )
+            self._runs[name] = self.other_run(first, self.data, config, training.until)
+        return self._runs[name]
+
+    def other_run(self, name: str, data: ObjectSet, config: ObjectsConfig, until: str = "") -> Path:
+        """Return the folder of a finished training of any settings on any objects.
+
+        Args:
+            name: For its folder and the progress.
+            data: With a part ``train``.
+            config: What to train.
+            until: Its last step; all where empty.
+        """
+        from sightline.tasks.objects.task import train_objects
+
+        run_dir = self.folder / "runs" / f"{name}-{digest(config, until, objects_digest(data))[:8]}"
+
+        def progress(stage: str, fraction: float) -> None:
+            self._progress(f"{name}, {stage}", fraction)
+
+        return train_objects(
+            data, config, run_dir, progress, steps_dir=self.folder / STEPS, until=until
+        ).directory
+
+    def answers(self, run: Path, data: ObjectSet) -> ObjectPredictions:
+        """Return a run's saved answers on the test part of a set, made where not there yet."""
+        (judged,) = judge_runs([run], [data], self.folder / "judged", self._progress)
+        return judged.predictions
+
+    def score(self, name: str, rule: str | None = None) -> Score:
+        """Return the scores of a training by a fusion rule, by its own where None."""
+        key = name, rule
+        if key not in self._scores:
+            self._scores[key] = Score(self.answers(self.run(name), self.data), rule)
+        return self._scores[key]
+
+    def parameters(self, name: str) -> int:
+        """Return how many parameters a training's network has."""
+        return int(self.about(name)["parameters"])
+
+    def about(self, name: str) -> dict[str, Any]:
+        """Return what a training's run says of itself."""
+        return read_run_table(self.run(name))
+
+    def histories(self, name: str) -> dict[str, Path]:
+        """Return the files of losses of a training's steps, by the step's name."""
+        files = {
+            str(step["name"]): self.folder / STEPS / str(step["folder"]) / HISTORY
+            for step in self.about(name)["steps"]
+        }
+        return {step: file for step, file in files.items() if file.is_file()}
+
+    def spread_note(self, *scores: Score) -> str:
+        """Return how far the choice of the test objects alone moves a table's pose-err."""
+        return (
+            f"{len(self.data.part('test'))} test objects, one training each: with other objects of "
+            f"the same kind a pose-err here moves by up to {max(s.spread for s in scores):.2f} deg "
+            "(half of the 95% interval of 200 resamples); smaller differences say nothing"
+        )
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return the objects of each category, by split, and the rendered ones that there are."""
+        counts = {split: self.data.counts(split) for split in ("train", "validation", "test")}
+        extra: Sequence[Any] = self._extra
+        if self.config.rendered is not None:
+            extra = open_objects(self.config.rendered).views
+        of = {name: sum(view.category == name for view in extra) for name in self.categories}
+        return counts | {RENDERED: of}
+
+    def rendered_folder(self) -> Path:
+        """Return a folder of images that only teach pose: the given one, the data's own, or made.
+
+        Raises:
+            RenderError: Objects cannot be rendered here.
+        """
+        if self.config.rendered is not None:
+            return self.config.rendered.resolve()
+        folder = self.folder / RENDERED
+        if not (folder / OBJECTS_CSV).is_file():
+            made = dataclasses.replace(self.data, views=self._extra)
+            if not self._extra:
+                made = render_objects(self.folder / OBJECTS, self.config, self._progress)
+            folder.mkdir(parents=True, exist_ok=True)
+            views = [
+                # the folder of results can be moved as a whole
+                dataclasses.replace(view, image=Path(os.path.relpath(made.path(view), folder)))
+                for view in made.views
+                if view.rendered and view.category in self.categories
+            ]
+            write_objects_csv(folder / OBJECTS_CSV, views)
+        return folder.resolve()
+
+    def settings_note(self) -> str:
+        """Return what differs from the paper's training, in words."""
+        config = self.config
+        start = "from scratch" if config.weights == "none" else f"from {config.weights} weights"
+        budget = f"{config.minutes:g} minutes" if config.minutes else f"{config.epochs} epochs"
+        first, second = config.pose_sizes
+        return (
+            f"here {config.backbone} at {config.width:g} of its channels {start}, pose networks of "
+            f"{first} and {second}, crops of {config.crop_px} pixels, {budget} "
+            f"{'a training' if config.minutes else 'a step'}, seed {config.seed}; the paper: "
+            "ResNet-50 from ImageNet's weights, 1000 and 500, 224 pixels"
+        )
+
+    def _minutes(self, tables: Sequence[str]) -> float:
+        return planned_seconds(self.config, wanted(tables), len(self.categories)) / 60.0
+
+
+def render_objects(folder: Path, config: Paper001Config, progress: Progress) -> ObjectSet:
+    """Return the default data: rendered objects of the twelve categories, made where not there."""
+    from sightline.worlds.objects.config import ObjectsWorldConfig
+    from sightline.worlds.objects.write import write_objects
+
+    world = ObjectsWorldConfig(
+        instances=config.instances,
+        views_per_instance=config.views,
+        rendered_images=config.rendered_images,
+        seed=config.seed,
+    )
+    return write_objects(folder, world, progress)
