@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from sightline.datasets.objects import open_objects
 from sightline.errors import InputError, WeightsError
 from sightline.geometry.viewpoint import symmetric_angle
 from sightline.learning.calibration import fit_confidence
-from sightline.learning.fit import BEST, FitResult, backbone_precision, fit, seed_everything
+from sightline.learning.fit import FitResult, backbone_precision, seed_everything
 from sightline.learning.runs import (
     CONFIG,
     WEIGHTS,
@@ -23,14 +22,15 @@ from sightline.learning.runs import (
     read_run_table,
     save_weights,
 )
-from sightline.records.files import digest, digest_files, locked_folder
+from sightline.records.files import digest, digest_files
 from sightline.records.objects import SYMMETRY, ObjectSet, ObjectView, rotations
 from sightline.tasks.objects.config import ObjectsConfig, read_config, write_config
 from sightline.tasks.objects.model import ObjectsNet, create_model
 from sightline.tasks.objects.predict import RIGHT_DEG, ObjectsModel, evidence, load_run, ready
 from sightline.tasks.objects.samples import Samples, joined, margin_px, usable_views
-from sightline.tasks.objects.steps import Step, step_key, step_settings, steps_until
-from sightline.tasks.objects.teaching import StepTask, TrainingViews
+from sightline.tasks.objects.stages import Training, make_steps
+from sightline.tasks.objects.steps import steps_until
+from sightline.tasks.objects.teaching import TrainingViews
 
 Progress = Callable[[str, float], None]
 
@@ -53,26 +53,56 @@ class Run:
 
 
 @dataclass(frozen=True, eq=False)
-class _Training:
-    """What all steps of a training share.
+class _Parts:
+    """What is trained and judged on, not read yet.
 
     Attributes:
-        data: The set.
-        digest: Of its training and validation views.
-        rendered_digest: Of the views of ``config.rendered``.
-        views: The training views, as samples.
-        held_out: The validation views, as samples; None where there are none.
-        about: What ``config.toml`` says of the training.
-        progress: Called with a text and the fraction done.
+        training: The ``train`` part.
+        held_out: The ``validation`` part; None where there is none.
+        rendered: Views of ``config.rendered``; None where there are none.
     """
 
-    data: ObjectSet
-    digest: str
-    rendered_digest: str
-    views: TrainingViews
-    held_out: Samples | None
-    about: dict[str, Any]
-    progress: Progress
+    training: ObjectSet
+    held_out: ObjectSet | None
+    rendered: ObjectSet | None
+
+    @property
+    def digest(self) -> str:
+        """Digest of the training and validation views."""
+        return digest(_rows(self.training), _rows(self.held_out), list(self.training.categories))
+
+    @property
+    def rendered_digest(self) -> str:
+        """Digest of the rendered views."""
+        return digest(_rows(self.rendered))
+
+    def read(self, config: ObjectsConfig, about: dict[str, Any], progress: Progress) -> Training:
+        """Return everything that the steps share; crops are cut where they are not there yet.
+
+        Raises:
+            InputError: No image can be read, or every view only teaches pose.
+        """
+        size, context, margin = config.crop_px, config.context, margin_px(config.crop_px)
+        own = [part for part in (self.training, self.rendered) if part is not None]
+        read = [usable_views(part, size, context, progress, margin=margin) for part in own]
+        samples = joined(read)
+        if samples.rendered.all():
+            raise InputError(
+                f"{self.training.root}: training views of the kind that is judged are wanted, all "
+                f"{len(samples)} are marked as renderings that only teach pose"
+            )
+        held_out = None
+        if self.held_out is not None:
+            held_out = usable_views(self.held_out, size, context, progress)
+        return Training(
+            self.training.categories,
+            self.digest,
+            self.rendered_digest,
+            TrainingViews(samples, config),
+            held_out,
+            about,
+            progress,
+        )
 
 
 def train_objects(
@@ -105,34 +135,23 @@ def train_objects(
         WeightsError: Pretrained weights cannot be had, or do not fit.
         TrainingError: No view to train a step on, or a non-finite loss.
     """
-    training = data.part("train")
-    held_out = data.part("validation") if "validation" in data.splits() else None
-    rendered = _rendered_views(data, config) if config.rendered else None
+    parts = _parts(data, config)
     steps = steps_until(config, len(data.categories), until)
-    kept = digest(_rows(training), _rows(held_out), list(data.categories), _rows(rendered))
-    if until:  # a run that stops early is another one
-        kept = digest(kept, until)
+    # a run that stops early is another one
+    kept = digest(parts.digest, parts.rendered_digest, until)
     before = read_config(run_dir / CONFIG) if (run_dir / CONFIG).is_file() else None
     if is_finished(run_dir, config, before, kept, "objects, rotations or splits"):
         return Run(run_dir, load_run(run_dir), None)
     seed_everything(config.seed)
     network, start = _network(config, data.categories)
     network.precision = backbone_precision(config.precision)
-    about = _about(data, training, held_out, rendered, network) | {"data": kept}
+    about = _about(data, parts, network) | {"data": kept}
     write_config(run_dir / CONFIG, config, run=about)
     progress(f"{config.backbone} weights: {network.weights_from}", 0.0)
-    shared = _Training(
-        data,
-        digest(_rows(training), _rows(held_out), list(data.categories)),
-        digest(_rows(rendered)),
-        TrainingViews(_training_samples(training, rendered, config, progress), config),
-        _held_out_samples(held_out, config, progress),
-        about,
-        progress,
-    )
-    about |= {"unreadable": shared.views.samples.unreadable}
-    result, rows = _train_steps(shared, network, steps, start, steps_dir or run_dir / STEPS)
+    shared = parts.read(config, about, progress)
+    result, rows = make_steps(shared, network, steps, start, steps_dir or run_dir / STEPS)
     confidence, weights = _confidence(network, config, data.categories, shared.held_out)
+    about |= {"unreadable": shared.views.samples.unreadable}
     about |= {"seconds": round(sum(row["seconds"] for row in rows), 1), "steps": rows}
     about |= {"confidence": confidence, "confidence_weights": list(weights)}
     about |= {k: v for k, v in rows[-1].items() if k.startswith("validation_") or k == "score"}
@@ -141,78 +160,6 @@ def train_objects(
     name = run_dir.resolve().name
     model = ready(network, config, data.categories, name, confidence, weights)
     return Run(run_dir, model, result)
-
-
-def _train_steps(
-    shared: _Training, network: ObjectsNet, steps: Sequence[Step], start: str, steps_dir: Path
-) -> tuple[FitResult | None, list[dict[str, Any]]]:
-    """Take the network through the steps; return the last fit and a row of each step."""
-    config = shared.views.config
-    rows: list[dict[str, Any]] = []
-    result: FitResult | None = None
-    key = start
-    done = 0.0
-    for step in steps:
-        settings = step_settings(step, config)
-        key = step_key(step, settings, key, shared.digest, shared.rendered_digest)
-        folder = steps_dir / f"{step.number}-{step.name}-{key[:8]}"
-        folder.mkdir(parents=True, exist_ok=True)
-        text = f"step {step.number} of {len(steps)}, {step.name}"
-        first, part = done, step.share
-
-        def progress(
-            said: str, fraction: float, text: str = text, first: float = first, part: float = part
-        ) -> None:
-            shared.progress(f"{text}: {said}", min(first + part * fraction, 1.0))
-
-        with locked_folder(folder):  # two runs that share a step: the second waits for the first
-            if (folder / WEIGHTS).is_file():
-                load_weights(folder, network)
-                result = None
-                progress("already there", 1.0)
-            else:
-                result = _train_step(
-                    replace(shared, progress=progress), network, step, settings, folder
-                )
-        rows.append(read_run_table(folder)["step"] | {"folder": folder.name})
-        done += step.share
-    return result, rows
-
-
-def _train_step(
-    shared: _Training,
-    network: ObjectsNet,
-    step: Step,
-    settings: ObjectsConfig,
-    folder: Path,
-) -> FitResult | None:
-    """Train one step and leave its folder: configuration, history, weights."""
-    config = shared.views.config
-    settings = replace(
-        settings, threads=config.threads, checkpoint_every_s=config.checkpoint_every_s
-    )
-    began = time.monotonic()
-    row: dict[str, Any] = {"name": step.name, "words": step.words, "trains": list(step.trains)}
-    row |= {"loss": step.loss, "rendered": step.rendered, "share": round(step.share, 4)}
-    write_config(folder / CONFIG, settings, run=shared.about | {"step": row})
-    result: FitResult | None = None
-    seed_everything(config.seed + step.number)
-    if step.trains:
-        shared.progress(step.words, 0.0)
-        batches = shared.views.batches(step, settings, network)
-        task = StepTask(network, step, settings, shared.data.categories, shared.held_out)
-        result = fit(task, batches, settings, folder, shared.progress)
-        row |= {"epochs": result.epochs, "best_epoch": result.best_epoch}
-        row |= {k: round(v, 4) for k, v in result.best.items()}
-        if step.name == "features":
-            network.features_from_category()
-    network.eval()
-    seconds = time.monotonic() - began if result is None else result.seconds
-    row["seconds"] = round(seconds, 1)
-    write_config(folder / CONFIG, settings, run=shared.about | {"step": row})
-    save_weights(folder / WEIGHTS, network, task="objects", step=step.name)
-    (folder / BEST).unlink(missing_ok=True)  # model.safetensors now holds these
-    return result
 
 
 def _confidence(
@@ -269,6 +216,14 @@ def _network(config: ObjectsConfig, categories: tuple[str, ...]) -> tuple[Object
     return network, digest_files([source / WEIGHTS])
 
 
+def _parts(data: ObjectSet, config: ObjectsConfig) -> _Parts:
+    return _Parts(
+        data.part("train"),
+        data.part("validation") if "validation" in data.splits() else None,
+        _rendered_views(data, config) if config.rendered else None,
+    )
+
+
 def _rendered_views(data: ObjectSet, config: ObjectsConfig) -> ObjectSet:
     """Return the views of the rendered folder that teach this set's categories.
 
@@ -290,39 +245,8 @@ def _rendered_views(data: ObjectSet, config: ObjectsConfig) -> ObjectSet:
     return replace(found, views=chosen, categories=data.categories)
 
 
-def _training_samples(
-    training: ObjectSet, rendered: ObjectSet | None, config: ObjectsConfig, progress: Progress
-) -> Samples:
-    margin = margin_px(config.crop_px)
-    parts = [
-        usable_views(part, config.crop_px, config.context, progress, margin=margin)
-        for part in (training, rendered)
-        if part is not None
-    ]
-    found = joined(parts)
-    if found.rendered.all():
-        raise InputError(
-            f"{training.root}: training views of the kind that is judged are wanted, all "
-            f"{len(found)} are marked as renderings that only teach pose"
-        )
-    return found
-
-
-def _held_out_samples(
-    held_out: ObjectSet | None, config: ObjectsConfig, progress: Progress
-) -> Samples | None:
-    if held_out is None:
-        return None
-    return usable_views(held_out, config.crop_px, config.context, progress)
-
-
-def _about(
-    data: ObjectSet,
-    training: ObjectSet,
-    held_out: ObjectSet | None,
-    rendered: ObjectSet | None,
-    network: ObjectsNet,
-) -> dict[str, Any]:
+def _about(data: ObjectSet, parts: _Parts, network: ObjectsNet) -> dict[str, Any]:
+    training, held_out, rendered = parts.training, parts.held_out, parts.rendered
     return {
         "folder": str(data.root.resolve()),
         "set": data.name,
