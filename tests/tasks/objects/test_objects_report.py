@@ -122,8 +122,9 @@ def test_symmetry_has_rows_where_there_are_symmetric_objects() -> None:
 
 
 def test_rules_that_say_the_same_have_one_row() -> None:
-    _, *rows = score_rows({"judged": [judged(off(("car", "bus"), {}))]})
-    assert [row[2] for row in rows if row[0] == "pose-err"] == ["weighted"]
+    p = off(("car", "bus"), {})
+    _, *rows = score_rows({"judged": [judged(p, p)]})
+    assert [row[2] for row in rows if row[0] == "pose-err"] == ["weighted", "constant"]
 
 
 def test_several_runs_are_named() -> None:

@@ -200,8 +200,10 @@ def _rules(one: Mapping[str, Any], several: bool) -> Iterator[tuple[str, Mapping
         if rule == one["scores"]["rule"] or table["rotation"] != own:
             yield (f"{one['run']}, {shown}" if several else shown), table
     if one["constant"] is not None:
-        yield "constant", one["constant"]["rules"]["top1"]
-        yield f"constant, {RULE_NAMES['oracle']}", one["constant"]["rules"]["oracle"]
+        table, told = (one["constant"]["rules"][rule] for rule in ("top1", "oracle"))
+        yield "constant", table
+        if told["rotation"] != table["rotation"]:
+            yield f"constant, {RULE_NAMES['oracle']}", told
 
 
 def _cells(
