@@ -39,24 +39,29 @@ def proper_svd(f: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def log_constant(s: Tensor) -> Tensor:
     """Return (...,) log c of proper singular values, as float64.
 
-    ``c = exp(s1 + s2 + s3) / 2 * integral over [-1, 1] of I0e((s1 - s2)(1 - u) / 2)
-    I0e((s1 + s2)(1 + u) / 2) exp((s2 + s3)(u - 1)) du`` with ``I0e(x) = exp(-|x|) I0(x)``: nothing
-    in it can overflow.
+    With ``m = |s1 - s2|``, ``p = |s1 + s2|`` and ``I0e(x) = exp(-|x|) I0(x)``::
+
+        c = exp(p + s3) / 2 * integral over u in [-1, 1] of
+            I0e(m (1 - u) / 2) I0e(p (1 + u) / 2) exp(-(1 - u) ((p - m) / 2 + s3)) du
+
+    Nothing in it can overflow; even in m and p, it is smooth where singular values are equal.
 
     Args:
         s: (..., 3) ``s1 >= s2 >= |s3|``.
 
-    Source: Lee 2018, Eq. 15 and Sec. IV-E.
+    Source: Lee 2018, the one-dimensional integral of the normalising constant, rescaled.
     """
     s = s.double()[..., None]
     below, above, weight = _nodes(s.device)  # 1 - u, 1 + u
-    first, second, third = s[..., 0, :], s[..., 1, :], s[..., 2, :]
+    m, p = (s[..., 0, :] - s[..., 1, :]).abs(), (s[..., 0, :] + s[..., 1, :]).abs()
+    third = s[..., 2, :]
     integrand: Tensor = (
-        torch.special.i0e(0.5 * (first - second) * below)
-        * torch.special.i0e(0.5 * (first + second) * above)
-        * torch.exp(-(second + third) * below)
+        torch.special.i0e(0.5 * m * below)
+        * torch.special.i0e(0.5 * p * above)
+        * torch.exp(-(0.5 * (p - m) + third) * below)
     )
-    return s[..., 0].sum(dim=-1) + (integrand * weight).sum(dim=-1).log()
+    total: Tensor = (p + third)[..., 0] + (integrand * weight).sum(dim=-1).log()
+    return total
 
 
 def fisher_loss(f: Tensor, true: Tensor) -> Tensor:
@@ -85,7 +90,7 @@ def expected_angle(s: Tensor) -> Tensor:
     Args:
         s: (..., 3) proper singular values.
 
-    Source: Kent, Ganeiban, Mardia 2013 (the envelope).
+    Source: Kent, Ganeiber, Mardia 2013 (the envelope).
     """
     a = 2.0 * torch.stack(
         [torch.zeros_like(s[..., 0]), s[..., 1] + s[..., 2], s[..., 0] + s[..., 2],

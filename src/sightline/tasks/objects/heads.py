@@ -151,7 +151,7 @@ class FisherHead(Head):
 
     def start(self) -> tuple[Tensor, float]:
         """Begin with every turn as likely."""
-        return torch.zeros(9), 1.0
+        return torch.zeros(9), 0.3
 
 
 class BinsHead(Head):
