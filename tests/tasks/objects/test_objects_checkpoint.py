@@ -19,7 +19,7 @@ from sightline.tasks.objects.predict import default_model, load_run
 
 CATEGORIES = ("bus", "car")
 TABLE = {
-    "objects": "/home/me/solids",
+    "folder": "/home/me/solids",
     "set": "solids",
     "categories": list(CATEGORIES),
     "training_views": 16200,
@@ -75,7 +75,7 @@ def test_nothing_private_goes_along_and_the_card_says_what_matters(tmp_path: Pat
     table = read_run_table(folder)
     assert table["weights_from"] == "fine-tuned from first"
     assert table["name"] == "good"
-    assert not {"objects", "steps"} & set(table)
+    assert not {"folder", "steps"} & set(table)
     config = read_config(folder / "config.toml")
     assert (config.weights, config.rendered, config.fine_tune) == ("none", "", "")
     card = (folder / CARD).read_text()

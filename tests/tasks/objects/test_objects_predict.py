@@ -25,6 +25,7 @@ from sightline.tasks.objects.config import ObjectsConfig, write_config
 from sightline.tasks.objects.heads import create_head
 from sightline.tasks.objects.model import ObjectsOut, create_model
 from sightline.tasks.objects.predict import (
+    EVIDENCE_SIGNS,
     ObjectsModel,
     default_model,
     evidence,
@@ -244,7 +245,8 @@ def test_evidence_tells_right_answers_from_wrong_ones() -> None:
     right = generator.uniform(size=4000) < likely
     found = evidence(probabilities, concentration)
     assert found.shape == (4000, 3)
-    weights = fit_confidence(found, right)
+    weights = fit_confidence(found, right, EVIDENCE_SIGNS)
+    assert (np.array(weights[1:]) * EVIDENCE_SIGNS >= 0).all()
     low, high = (
         evidence(np.array([[0.4, 0.3, 0.3], [0.98, 0.01, 0.01]]), np.array([1.0, 50.0]))
         @ np.array(weights[1:])

@@ -31,7 +31,7 @@ CARD = "README.md"
 _BUNDLE_LIMIT_BYTES = 8 * 1024 * 1024
 
 #: What a run says of itself that means nothing on another machine.
-_LOCAL = ("objects", "steps")
+_LOCAL = ("folder", "steps")
 
 #: The parts of the data, as a run names them and as the card does.
 _PARTS = {

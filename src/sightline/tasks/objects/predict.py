@@ -45,6 +45,9 @@ RANKED = ("top1", "top2", "top3")
 #: A pose this near to the true one counts as right in the confidence (the paper's pi / 6).
 RIGHT_DEG = 30.0
 
+#: Which way each number of :func:`evidence` may speak (``fit_confidence``).
+EVIDENCE_SIGNS = (1, -1, 1)
+
 #: Probabilities nearer to 0 or 1 than this say nothing more.
 _SURE = 1e-4
 

@@ -26,7 +26,14 @@ from sightline.records.files import digest, digest_files
 from sightline.records.objects import SYMMETRY, ObjectSet, ObjectView, rotations
 from sightline.tasks.objects.config import ObjectsConfig, read_config, write_config
 from sightline.tasks.objects.model import ObjectsNet, create_model
-from sightline.tasks.objects.predict import RIGHT_DEG, ObjectsModel, evidence, load_run, ready
+from sightline.tasks.objects.predict import (
+    EVIDENCE_SIGNS,
+    RIGHT_DEG,
+    ObjectsModel,
+    evidence,
+    load_run,
+    ready,
+)
 from sightline.tasks.objects.samples import Samples, joined, margin_px, usable_views
 from sightline.tasks.objects.stages import Training, make_steps
 from sightline.tasks.objects.steps import steps_until
@@ -184,8 +191,8 @@ def _confidence(
         fold = SYMMETRY.get(name, 1)
         error = symmetric_angle(answers.cam_from_object[own], true[own], fold)
         right[own] &= np.rad2deg(error) < RIGHT_DEG
-    weights = fit_confidence(evidence(answers.probabilities, answers.concentration), right)
-    return float(right.mean()), weights
+    numbers = evidence(answers.probabilities, answers.concentration)
+    return float(right.mean()), fit_confidence(numbers, right, EVIDENCE_SIGNS)
 
 
 def _network(config: ObjectsConfig, categories: tuple[str, ...]) -> tuple[ObjectsNet, str]:
