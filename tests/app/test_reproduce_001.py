@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +23,11 @@ from sightline.app.papers.paper001.sheet import Entry, Score, sheet
 from sightline.app.papers.paper001.study import Study
 from sightline.app.papers.results import Reproduction, Section, write_results
 from sightline.cli import main as cli
+from sightline.datasets.objects import open_objects
 from sightline.errors import InputError
 from sightline.geometry.viewpoint import cam_from_object
 from sightline.learning.runs import read_run_table
+from sightline.media import write_photo
 from sightline.records.config_file import config_from_toml
 from sightline.records.objects import CATEGORIES, ObjectSet, write_objects_csv
 from sightline.tasks.objects.config import ObjectsConfig, scratch_config
@@ -173,41 +176,39 @@ def test_equal_steps_are_made_once(made: Reproduction) -> None:
 def test_nothing_is_made_twice(
     made: Reproduction, painted: ObjectSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sightline.tasks.objects import task
     from sightline.tasks.objects.predict import ObjectsModel
 
-    monkeypatch.setattr(task, "fit", lambda *_: pytest.fail("trained again"))
+    def guard(said: str, _fraction: float) -> None:
+        if "epoch" in said and "plan" not in said:
+            pytest.fail("trained again")
+
     monkeypatch.setattr(ObjectsModel, "predict_views", lambda *_: pytest.fail("judged again"))
-    again = reproduce(painted, quick(table="10"), made.folder)
+    again = reproduce(painted, quick(table="10"), made.folder, guard)
     assert again.sections[0].rows == section(made, "table-10").rows
     # another seed is another training: the guard is seen to work
     with pytest.raises(pytest.fail.Exception, match="trained again"):
-        reproduce(painted, quick(table="10", seed=1), made.folder)
+        reproduce(painted, quick(table="10", seed=1), made.folder, guard)
 
 
-def test_a_killed_reproduction_goes_on(
-    painted: ObjectSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from sightline.tasks.objects import task
-
-    fit, fitted = task.fit, []
-
-    def interrupted(step: object, batches: object, config: object, folder: Path, *rest: object):  # type: ignore[no-untyped-def]
-        if len(fitted) == 3:
+def test_a_killed_reproduction_goes_on(painted: ObjectSet, tmp_path: Path) -> None:
+    def interrupt(said: str, _fraction: float) -> None:
+        if "step 4 of 5" in said and "epoch" in said:
             raise KeyboardInterrupt
-        fitted.append(folder.name)
-        return fit(step, batches, config, folder, *rest)
 
-    monkeypatch.setattr(task, "fit", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        reproduce(painted, quick(table="13"), tmp_path)
+        reproduce(painted, quick(table="13"), tmp_path, interrupt)
     assert not (tmp_path / "results.json").exists()
-    before = list(fitted)
-    fitted.append("killed")  # so that no later step is
-    (found,) = reproduce(painted, quick(table="13"), tmp_path).sections
+    weights = {path: path.stat().st_mtime_ns for path in tmp_path.glob("steps/*/model.safetensors")}
+    assert sorted(path.parent.name[0] for path in weights) == ["1", "2", "3"]
+    asked: list[str] = []
+    (found,) = reproduce(
+        painted, quick(table="13"), tmp_path, lambda said, _: asked.append(said)
+    ).sections
     assert [row[0] for row in found.rows] == ["Top1", "Top-2", "Top-3", "GT"]
-    assert [name.split("-", 1)[0] for name in before] == ["1", "2", "3"]
-    assert [name.split("-", 1)[0] for name in fitted[4:]] == ["4", "5"]
+    assert {path: path.stat().st_mtime_ns for path in weights} == weights
+    trained = {said.split(",")[1].strip() for said in asked if "epoch" in said and "step" in said}
+    assert "step 5 of 5" in trained
+    assert not trained & {f"step {n} of 5" for n in (1, 2, 3)}
 
 
 def test_a_missing_step_is_named(painted: ObjectSet, tmp_path: Path) -> None:
@@ -226,15 +227,42 @@ def test_without_data_objects_are_rendered(
     found = reproduce(None, quick(table="2"), tmp_path)
     assert asked == [tmp_path / "objects"]
     assert found.folder == tmp_path
-    # the paper's own counts where the set has such images, and none of its own to render
-    study = Study(painted, tmp_path, QUICK, lambda *_: None)
-    folder = study.rendered_folder()
-    assert len((folder / "objects.csv").read_text().splitlines()) == 1 + 6
-    assert asked == [tmp_path / "objects"]
+
+
+def test_rendered_images_are_the_given_ones_the_datas_own_or_made(
+    painted: ObjectSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(
+        study_module,
+        "render_objects",
+        lambda folder, *_: asked.append(folder) or dataclasses.replace(painted, root=folder),
+    )
+
+    def study(data: ObjectSet, name: str, **changes: object) -> Study:
+        return Study(data, tmp_path / name, quick(**changes), lambda *_: None)
+
+    assert study(painted, "a", rendered=tmp_path).rendered_folder() == tmp_path
+    own = study(painted, "b").rendered_folder()
+    assert own == tmp_path / "b" / "rendered"
+    assert len(open_objects(own)) == 6
+    assert all(view.rendered for view in open_objects(own).views)
     plain = tuple(view for view in painted.views if not view.rendered)
-    bare = Study(dataclasses.replace(painted, views=plain), tmp_path / "b", QUICK, lambda *_: None)
-    bare.rendered_folder()
-    assert asked[1:] == [tmp_path / "b" / "objects"]
+    bare = dataclasses.replace(painted, views=plain, root=tmp_path / "copy")
+    made = study(bare, "c").rendered_folder()
+    assert asked == [tmp_path / "c" / "objects"]
+    assert made == asked[0] / "syn_images_cropped_bkg_overlaid"
+    # such a folder beside the data, as rendered objects have it
+    beside = bare.root / "syn_images_cropped_bkg_overlaid"
+    (beside / "02958343" / "m").mkdir(parents=True)
+    write_photo(
+        beside / "02958343" / "m" / "02958343_m_a030_e010_t000_d002.png",
+        np.zeros((40, 40, 3), np.uint8),
+    )
+    last = study(bare, "d")
+    assert last.rendered_folder() == beside
+    assert last.counts()["rendered"] == {"bus": 0, "car": 1, "chair": 0}
+    assert len(asked) == 1
 
 
 def test_real_cars_are_held_against_rendered_ones(painted: ObjectSet, tmp_path: Path) -> None:
@@ -352,6 +380,23 @@ def test_the_default_fits_in_an_hour() -> None:
     assert one == pytest.approx(180.0)
     assert two == pytest.approx(180.0 * 1.35)
     assert planned_seconds(config, ["stage4", "top1"], 12) == pytest.approx(one)
+
+
+def test_the_documented_minutes_are_the_plans() -> None:
+    text = (EXAMPLES.parents[1] / "docs" / "reproducing.md").read_text(encoding="utf-8")
+    part = text.split("\n## Paper 001")[1].split("\n## ")[0]
+    rows = [row.split("|")[1:4:2] for row in part.splitlines() if row.startswith("| `--")]
+    assert len(rows) == 13
+    config, before, done = Paper001Config(), 0.0, []
+    for asked, minutes in rows:
+        tables = re.findall(r"--table (\w+)", asked)
+        if tables == ["cars"]:
+            assert float(minutes) == 4 * config.minutes  # four trainings
+            continue
+        done += tables
+        seconds = planned_seconds(config, wanted(done), len(CATEGORIES))
+        assert float(minutes) == pytest.approx((seconds - before) / 60, abs=0.06), asked
+        before = seconds
 
 
 def test_the_plan_is_said_first(painted: ObjectSet, tmp_path: Path) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sightline.app.papers.paper001.config import Paper001Config
 from sightline.app.papers.paper001.runs import TRAININGS, WANTED, planned_seconds, wanted
 from sightline.app.papers.paper001.sheet import Score
+from sightline.datasets import rendered_views
 from sightline.datasets.objects import open_objects
 from sightline.learning.fit import HISTORY
 from sightline.learning.runs import read_run_table
@@ -52,7 +53,7 @@ class Study:
         found = render_objects(folder / OBJECTS, config, progress) if data is None else data
         real = tuple(view for view in found.views if not view.rendered)
         self._extra = tuple(view for view in found.views if view.rendered)
-        self.data = dataclasses.replace(found, views=real)
+        self.data = replace(found, views=real)
         for part in ("train", "test"):
             self.data.part(part)
         self._runs: dict[str, Path] = {}
@@ -97,7 +98,7 @@ class Study:
             training = TRAININGS[name]
             config = training.settings(self.config)
             if training.rendered:
-                config = dataclasses.replace(config, rendered=str(self.rendered_folder()))
+                config = replace(config, rendered=str(self.rendered_folder()))
             # "head_axis_angle" is "weighted" once more: the first of equals is trained
             first = next(
                 key
@@ -167,10 +168,9 @@ class Study:
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the objects of each category, by split, and the rendered ones that there are."""
         counts = {split: self.data.counts(split) for split in ("train", "validation", "test")}
-        extra: Sequence[Any] = self._extra
-        if self.config.rendered is not None:
-            extra = open_objects(self.config.rendered).views
-        of = {name: sum(view.category == name for view in extra) for name in self.categories}
+        there = self._rendered_there()
+        views = self._extra if there is None else open_objects(there).views
+        of = {name: sum(view.category == name for view in views) for name in self.categories}
         return counts | {RENDERED: of}
 
     def rendered_folder(self) -> Path:
@@ -179,22 +179,28 @@ class Study:
         Raises:
             RenderError: Objects cannot be rendered here.
         """
-        if self.config.rendered is not None:
-            return self.config.rendered.resolve()
+        there = self._rendered_there()
+        if there is not None:
+            return there
         folder = self.folder / RENDERED
-        if not (folder / OBJECTS_CSV).is_file():
-            made = dataclasses.replace(self.data, views=self._extra)
-            if not self._extra:
-                made = render_objects(self.folder / OBJECTS, self.config, self._progress)
-            folder.mkdir(parents=True, exist_ok=True)
+        if self._extra:
             views = [
                 # the folder of results can be moved as a whole
-                dataclasses.replace(view, image=Path(os.path.relpath(made.path(view), folder)))
-                for view in made.views
-                if view.rendered and view.category in self.categories
+                replace(view, image=Path(os.path.relpath(self.data.path(view), folder)))
+                for view in self._extra
             ]
+            folder.mkdir(parents=True, exist_ok=True)
             write_objects_csv(folder / OBJECTS_CSV, views)
-        return folder.resolve()
+            return folder.resolve()
+        made = render_objects(self.folder / OBJECTS, self.config, self._progress)
+        return (made.root / rendered_views.FOLDER).resolve()
+
+    def _rendered_there(self) -> Path | None:
+        """Return the folder of images that only teach pose; None where it is to be made."""
+        beside = self.data.root / rendered_views.FOLDER
+        if self.config.rendered is not None:
+            return self.config.rendered.resolve()
+        return beside.resolve() if not self._extra and beside.is_dir() else None
 
     def settings_note(self) -> str:
         """Return what differs from the paper's training, in words."""
