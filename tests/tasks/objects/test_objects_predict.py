@@ -195,10 +195,16 @@ def test_views_keep_their_order_and_truth(painted: ObjectSet, random_model: Obje
         assert found.probabilities[i] == pytest.approx(one.probabilities[0], abs=1e-5)
 
 
-def test_a_missing_picture_is_named(painted: ObjectSet, random_model: ObjectsModel) -> None:
+def test_a_missing_picture_and_a_bad_box_are_named(
+    painted: ObjectSet, random_model: ObjectsModel
+) -> None:
     gone = ObjectView(Path("images/gone.jpg"), (0, 0, 9, 9), "bus")
     data = dataclasses.replace(painted, views=(*painted.views[:2], gone))
     with pytest.raises(MediaError, match=r"gone\.jpg does not exist"):
+        random_model.predict_views(data)
+    outside = dataclasses.replace(painted.views[2], box=(70, 70, 90, 90))
+    data = dataclasses.replace(painted, views=(*painted.views[:2], outside))
+    with pytest.raises(InputError, match=rf"{outside.image.name}: a box .* 64x64 is wanted"):
         random_model.predict_views(data)
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
@@ -23,13 +19,12 @@ from sightline.geometry.viewpoint import object_from_turn
 from sightline.learning.cache import Progress
 from sightline.learning.calibration import confidences
 from sightline.learning.runs import CONFIG, WEIGHTS, load_weights, read_run_table
-from sightline.media import read_photo
-from sightline.records.objects import Box, ObjectSet, ObjectView, rotations
+from sightline.records.objects import Box, ObjectSet, rotations
 from sightline.tasks.objects.config import Fusion, ObjectsConfig, read_config
 from sightline.tasks.objects.fusion import fuse, fused_rotation, ranked_rotations
 from sightline.tasks.objects.model import ObjectsNet, create_model
 from sightline.tasks.objects.predictions import ObjectPredictions
-from sightline.tasks.objects.samples import crop
+from sightline.tasks.objects.view_crops import crops_of, read_crops
 
 Photo = NDArray[np.uint8]
 
@@ -165,7 +160,8 @@ class ObjectsModel:
         Raises:
             InputError: A box without an area inside the picture.
         """
-        return self.predict(self._crops(image, boxes), known, trust=trust)
+        crops = crops_of(image, boxes, self.config.crop_px, self.config.context)
+        return self.predict(crops, known, trust=trust)
 
     def predict_views(
         self, data: ObjectSet, progress: Progress = lambda _stage, _fraction: None, batch: int = 64
@@ -175,13 +171,14 @@ class ObjectsModel:
         Views of categories that the network does not know have the true category -1.
 
         Raises:
+            InputError: A box without an area inside its picture.
             MediaError: An image is missing or damaged; the message names it.
         """
         index = {name: k for k, name in enumerate(self.categories)}
         category = np.array([index.get(v.category, -1) for v in data.views], dtype=np.int64)
         parts: list[Answers] = []
         done = 0
-        for crops in self._read(data, batch):
+        for crops in read_crops(data, self.config.crop_px, self.config.context, batch):
             parts.append(self._batch(crops, category[done : done + len(crops)]))
             done += len(crops)
             progress(f"{self.name}: {data.name}", done / len(data))
@@ -198,34 +195,6 @@ class ObjectsModel:
             confidence=answers.confidence,
             concentration=answers.concentration,
         )
-
-    def _crops(self, image: Photo, boxes: Sequence[Box]) -> Photo:
-        size, context = self.config.crop_px, self.config.context
-        cut = [crop(image, box, size, context) for box in boxes]
-        return np.stack(cut) if cut else np.zeros((0, size, size, 3), dtype=np.uint8)
-
-    def _read(self, data: ObjectSet, batch: int) -> Iterator[Photo]:
-        """Yield crops of the set's views in their order, about a batch at a time."""
-        # neighbours of one image share its decoding
-        images = [list(group) for _, group in groupby(data.views, key=data.path)]
-
-        def cut(views: Sequence[ObjectView]) -> Photo:
-            return self._crops(read_photo(data.path(views[0])), [view.box for view in views])
-
-        with ThreadPoolExecutor(min(4, os.cpu_count() or 1), "photos") as pool:
-            # crops wait, never whole pictures, and no more of them than two batches
-            waiting: deque[Future[Photo]] = deque()
-            held: list[Photo] = []
-            for views in images:
-                waiting.append(pool.submit(cut, views))
-                if len(waiting) > batch:
-                    held.append(waiting.popleft().result())
-                if sum(map(len, held)) >= batch:
-                    yield np.concatenate(held)
-                    held = []
-            held += [future.result() for future in waiting]
-            if held:
-                yield np.concatenate(held)
 
     def _batch(self, crops: Photo, known: NDArray[np.int64], *, trust: bool = False) -> Answers:
         network = self.network
