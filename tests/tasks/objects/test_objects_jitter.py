@@ -16,7 +16,9 @@ from sightline.tasks.objects.config import ObjectsConfig
 from sightline.tasks.objects.jitter import Jitter, colour_tables, draw_jitter
 from sightline.tasks.objects.samples import usable_views
 
-FAR = ObjectsConfig(jitter_tilt_deg=40.0, jitter_turn_deg=12.0, jitter_box=0.0, colour=0.0)
+FAR = ObjectsConfig(
+    crop_px=96, jitter_tilt_deg=40.0, jitter_turn_deg=12.0, jitter_box=0.0, colour=0.0
+)
 SIZE = 96
 SAME = np.tile(np.arange(256, dtype=np.uint8)[None, :, None], (1, 1, 3))
 
@@ -35,6 +37,7 @@ def seen(turn: np.ndarray, focal: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def moved(homography: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Return (N, P, 2) pixels where a homography puts them."""
     ones = np.concatenate([pixels, np.ones_like(pixels[..., :1])], axis=-1)
     x = np.einsum("nij,npj->npi", homography, ones)
     return x[..., :2] / x[..., 2:]
@@ -47,6 +50,7 @@ def test_a_turn_about_the_cameras_centre_is_exact_for_points_at_any_depth() -> N
     jitter = draw_jitter(generator, focal, FAR, flip=False)
     angles = Rotation.from_matrix(jitter.rotation).magnitude()
     assert np.rad2deg(angles).max() > 25
+    assert np.rad2deg(np.arccos(jitter.rotation[:, 2, 2])).max() > 4
     points = generator.uniform([-1, -1, 2], [1, 1, 9], (20, 3))
     before = seen(np.tile(np.eye(3), (50, 1, 1)), focal, points)
     after = seen(jitter.rotation, focal, points)
@@ -114,6 +118,12 @@ def test_without_a_focal_length_the_camera_only_tilts() -> None:
     assert (out[::2] < 1e-15).all()
     assert (out[1::2] > 1e-9).all()
     assert 8 < jitter.flipped.sum() < 32
+    # through a telephoto lens it turns so little that the object stays in the crop
+    long = draw_jitter(np.random.default_rng(4), np.full(200, 2000.0), FAR)
+    middle = np.tile(np.array([[(FAR.crop_px - 1) / 2] * 2]), (200, 1, 1))
+    carried = moved(long.homographies(FAR.crop_px, np.full(200, 2000.0)), middle) - middle
+    farthest = np.linalg.norm(carried, axis=-1).max() / FAR.crop_px
+    assert 0.1 < farthest <= 0.1 * np.sqrt(2) + 1e-3
     # and then any focal length gives the same pixels
     tilted = dataclasses.replace(jitter, rotation=np.repeat(jitter.rotation[::2], 2, axis=0))
     one, other = (tilted.homographies(SIZE, np.full(40, f)) for f in (0.0, 333.0))

@@ -21,6 +21,10 @@ from scipy.spatial.transform import Rotation
 from sightline.geometry.rotation import Array
 from sightline.tasks.objects.config import ObjectsConfig
 
+#: A turn out of the picture plane carries the crop's middle no farther than this share of its
+#: side: with a telephoto lens a turn by 4 degrees would carry the object out of the crop.
+_FARTHEST = 0.1
+
 _MIRROR = np.diag([-1.0, 1.0, 1.0])
 
 
@@ -104,14 +108,14 @@ def draw_jitter(
 
     Args:
         generator: Where they come from.
-        focal: (N,) focal lengths; where they are 0 the camera only turns in the picture plane.
+        focal: (N,) focal lengths in pixels of the crop; where they are 0 the camera only turns in
+            the picture plane, and where they are long it turns less out of it (``_FARTHEST``).
         config: How far.
         flip: All or none; half of them where None and ``config.flip``.
     """
     count = len(focal)
     tilt = np.deg2rad(config.jitter_tilt_deg) * generator.uniform(-1, 1, count)
-    out = np.deg2rad(config.jitter_turn_deg) * generator.uniform(-1, 1, (count, 2))
-    out *= (focal > 0)[:, None]
+    out = _largest_turn(focal, config)[:, None] * generator.uniform(-1, 1, (count, 2))
     in_plane = Rotation.from_rotvec(np.column_stack([np.zeros((count, 2)), tilt]))
     out_of_plane = Rotation.from_rotvec(np.column_stack([out, np.zeros(count)]))
     chance = generator.random(count)
@@ -124,6 +128,14 @@ def draw_jitter(
         box,
         colour_tables(generator, count, config.colour),
     )
+
+
+def _largest_turn(focal: Array, config: ObjectsConfig) -> Array:
+    """Return (N,) radians."""
+    known = focal > 0
+    kept_inside = np.arctan(_FARTHEST * config.crop_px / np.where(known, focal, 1.0))
+    largest = np.minimum(np.deg2rad(config.jitter_turn_deg), kept_inside)
+    return np.where(known, largest, 0.0)
 
 
 def colour_tables(generator: np.random.Generator, count: int, amount: float) -> NDArray[np.uint8]:

@@ -38,6 +38,10 @@ EVERYTHING: tuple[PartName, ...] = ("features", "category", "pose")
 #: protocols have equal shares, so that their results can be shared.
 _SHARES = {"features": 0.12, "pose-networks": 0.03, "category-network": 0.10, "fine-tune": 0.40}
 
+#: Learning rate of a joint step that follows others: at the full rate it loses in its first epochs
+#: much of what they taught.
+_JOINT_RATE = 0.3
+
 _WORDS = {
     "features": "the features, as they are: nothing is trained",
     "pose-networks": "the pose networks by the true category, on features that stay fixed",
@@ -59,6 +63,7 @@ class Step:
         trains: The parts that change; all others stay exactly as they are.
         loss: What is made small.
         share: Of the time of all steps.
+        rate: Its highest learning rate, over the configured one.
         rendered: Whether images that only teach pose are added.
     """
 
@@ -67,6 +72,7 @@ class Step:
     trains: tuple[PartName, ...]
     loss: Loss
     share: float
+    rate: float = 1.0
     rendered: bool = False
 
     @property
@@ -90,7 +96,8 @@ def protocol(config: ObjectsConfig, categories: int = 2) -> tuple[Step, ...]:
         categories: How many there are; one category needs no steps that teach it.
     """
     if config.fine_tune or config.protocol == "joint":
-        return (Step(1, "joint", EVERYTHING, "joint", 1.0),)
+        rate = _JOINT_RATE if config.fine_tune else 1.0
+        return (Step(1, "joint", EVERYTHING, "joint", 1.0, rate),)
     own_resnet = config.architecture in ("sequential", "independent")
     scratch = config.weights == "none" and categories > 1
     first: tuple[PartName, ...] = ("category",)
@@ -101,7 +108,7 @@ def protocol(config: ObjectsConfig, categories: int = 2) -> tuple[Step, ...]:
     ]
     tune = Step(0, "fine-tune", ("features", "pose"), "pose", 0.0, rendered=True)
     category = Step(0, "category-network", ("category",), "category", 0.0)
-    joint = Step(0, "joint", EVERYTHING, "joint", 0.0)
+    joint = Step(0, "joint", EVERYTHING, "joint", 0.0, _JOINT_RATE)
     if own_resnet:
         steps += [tune, replace(category, name="category-resnet")]
     elif config.protocol == "pose_first":
@@ -147,6 +154,7 @@ def step_settings(step: Step, config: ObjectsConfig) -> ObjectsConfig:
     changed: dict[str, Any] = {name: default[name] for name in aside}
     if step.trains:
         changed["max_seconds"] = round(config.max_seconds * step.share, 3)
+        changed["learning_rate"] = config.learning_rate * step.rate
     return replace(config, **changed)
 
 
