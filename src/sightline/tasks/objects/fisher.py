@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import functools
 
-import numpy as np
-import scipy.stats
 import torch
 from torch import Tensor
 
@@ -21,8 +19,8 @@ from torch import Tensor
 #: 1 - u ~ 1 / concentration; on this scale they are all about 1 wide, so that the trapezium rule
 #: converges exponentially: 1e-10 for concentrations up to 1e5.
 _STEP, _REACH = 0.5, 40.0
-#: Random directions of the importance sampling in :func:`expected_angle`.
-_SAMPLES = 1024
+#: Points of the importance sampling in :func:`expected_angle`.
+_SAMPLES = 2048
 
 
 def proper_svd(f: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -81,7 +79,7 @@ def fisher_loss(f: Tensor, true: Tensor) -> Tensor:
 
 
 def expected_angle(s: Tensor) -> Tensor:
-    """Return (...,) the expected angle to the mode in radians, to about 1%.
+    """Return (...,) the expected angle to the mode in radians, to about half a percent.
 
     In quaternions about the mode the distribution is Bingham's: ``exp(-q' A q)`` with A = 2 diag(0,
     s2 + s3, s1 + s3, s1 + s2). It is sampled with fixed points of an angular central Gaussian
@@ -119,7 +117,9 @@ def _nodes(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
 
 @functools.cache
 def _gaussian_points(device: torch.device) -> Tensor:
-    """Return (samples, 4) quasi-random points of a normal distribution."""
-    sobol = scipy.stats.qmc.Sobol(4, rng=np.random.default_rng(0))
-    normal = scipy.stats.norm.ppf(sobol.random(_SAMPLES).clip(1e-9, 1.0 - 1e-9))
-    return torch.from_numpy(normal).to(device)
+    """Return (samples, 4) quasi-random points of a normal distribution (Roberts' R4 sequence)."""
+    ratio = 1.1673039782614187  # x^5 = x + 1
+    steps = ratio ** -torch.arange(1.0, 5.0, dtype=torch.float64)
+    index = torch.arange(1, _SAMPLES + 1, dtype=torch.float64)[:, None]
+    points: Tensor = torch.special.ndtri((0.5 + index * steps) % 1.0)
+    return points.to(device)
