@@ -41,6 +41,15 @@ def test_separable_outcomes_stay_finite() -> None:
     assert (np.diff(said) > 0).all()
 
 
+def test_a_constant_says_nothing() -> None:
+    evidence, _, right = drawn(900)
+    evidence[:, 2] = np.log(1e-3)  # whose mean is not exactly itself
+    weights = fit_confidence(evidence, right)
+    assert weights[3] == 0
+    without = fit_confidence(evidence[:, :2], right)
+    np.testing.assert_allclose(weights[:3], without, rtol=1e-3)
+
+
 def test_too_little_to_tell() -> None:
     evidence, _, right = drawn(40)
     assert fit_confidence(evidence, right) == ()

@@ -37,7 +37,9 @@ def fit_confidence(
     few = min(int(right.sum()), int((~right).sum())) < _LEAST_OF_EACH
     if len(right) < _LEAST or few or not np.isfinite(evidence).all():
         return ()
-    mean, scale = evidence.mean(axis=0), np.maximum(evidence.std(axis=0), 1e-9)
+    mean, spread = evidence.mean(axis=0), evidence.std(axis=0)
+    # a number that is always the same says nothing; its rounding errors must not be blown up
+    scale = np.where(spread > 1e-9 * (1.0 + np.abs(mean)), spread, np.inf)
     design = np.column_stack([np.ones(len(right)), (evidence - mean) / scale])
     target = right.astype(np.float64)
 
