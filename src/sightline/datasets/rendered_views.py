@@ -17,24 +17,9 @@ from sightline.errors import InputError
 from sightline.geometry.viewpoint import cam_from_object
 from sightline.media import photo_size
 from sightline.records.objects import ObjectSet, ObjectView, in_order
+from sightline.records.rendered_views import FOLDER, SYNSETS
 
-FOLDER = "syn_images_cropped_bkg_overlaid"
-
-#: ShapeNet's folders of PASCAL3D+'s categories.
-SYNSETS = {
-    "02691156": "aeroplane",
-    "02834778": "bicycle",
-    "02858304": "boat",
-    "02876657": "bottle",
-    "02924116": "bus",
-    "02958343": "car",
-    "03001627": "chair",
-    "04379243": "diningtable",
-    "03790512": "motorbike",
-    "04256520": "sofa",
-    "04468005": "train",
-    "03211117": "tvmonitor",
-}
+__all__ = ["FOLDER", "is_rendered_views", "read_rendered_views"]
 
 _ANGLES = re.compile(r"_a(-?\d+)_e(-?\d+)_t(-?\d+)_d-?\d+$")
 _SUFFIXES = {".png", ".jpg", ".jpeg"}

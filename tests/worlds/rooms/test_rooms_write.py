@@ -15,9 +15,9 @@ import pytest
 from sightline.errors import InputError, RenderError
 from sightline.records.pairs import PairSet, read_pair_set
 from sightline.worlds import ROOMS
+from sightline.worlds.materials import MATERIALS, paint_material
 from sightline.worlds.rooms import RoomsConfig
 from sightline.worlds.rooms import write as writing
-from sightline.worlds.materials import MATERIALS, paint_material
 from sightline.worlds.rooms.write import write_rooms
 
 pytestmark = pytest.mark.egl

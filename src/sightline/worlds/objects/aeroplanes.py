@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sightline.geometry.rotation import Array
 from sightline.worlds.mesh import Vec3
 from sightline.worlds.objects.model import Workbench, any_paint
 from sightline.worlds.objects.shapes import SIDES, X, Y, Z, moved
@@ -41,23 +42,28 @@ def build_aeroplane(bench: Workbench) -> None:
     _wings(bench, kind, length, radius, (paint, accent))
     _tail(bench, kind, length, radius, (paint, accent))
     if kind in ("airliner", "business", "turboprop"):
-        size, step = 0.13 * radius + 0.04, bench.between(0.3, 0.42)
-        for side in SIDES:
-            for at in np.arange(-0.34 * length, 0.24 * length, step):
-                bench.mesh.block(
-                    (side * 0.96 * radius, at, 0.22 * radius),
-                    (0.1, 0.17, size * 1.4),
-                    bench.layer("dark"),
-                )
-        if bench.chance(0.5):
-            bench.mesh.loft(
-                [[0, -0.3 * length, -0.12 * radius], [0, 0.22 * length, -0.12 * radius]],
-                np.full((2, 2), radius) * [1.012, 0.1],
-                bench.layer("paint"),
-                accent,
-            )
+        _windows(bench, length, radius, accent)
     if bench.chance(0.4):
         _gear(bench, length, radius)
+
+
+def _windows(bench: Workbench, length: float, radius: float, accent: Vec3) -> None:
+    """Add rows of windows and, by chance, a band below them."""
+    size, step = 0.13 * radius + 0.04, bench.between(0.3, 0.42)
+    for side in SIDES:
+        for at in np.arange(-0.34 * length, 0.24 * length, step):
+            bench.mesh.block(
+                (side * 0.96 * radius, at, 0.22 * radius),
+                (0.1, 0.17, size * 1.4),
+                bench.layer("dark"),
+            )
+    if bench.chance(0.5):
+        bench.mesh.loft(
+            [[0, -0.3 * length, -0.12 * radius], [0, 0.22 * length, -0.12 * radius]],
+            np.full((2, 2), radius) * [1.012, 0.1],
+            bench.layer("paint"),
+            accent,
+        )
 
 
 def _cockpit(bench: Workbench, kind: str, length: float, radius: float) -> None:
@@ -135,62 +141,64 @@ def _engines(
     radius: float,
     paints: tuple[Vec3, Vec3],
 ) -> None:
+    """Add what drives it, in the nose, at the tail or on the wings."""
     mesh, dark, plain = bench.mesh, bench.layer("dark"), bench.layer("paint")
-    span, at, z, sweep, rise = wing
     shell = paints[1] if bench.chance(0.5) else (0.8, 0.8, 0.82)
+    way = np.array(Z) if bench.chance(0.5) else np.array(X)
     if kind == "propeller":
-        _propeller(bench, (0, -5.0, -0.05), 1.25, paints[1])
+        _propeller(bench, (0, -5.0, -0.05), 1.25 * way, paints[1])
     elif kind == "fighter":
         for side in SIDES:
-            mesh.loft(
-                [(side * 0.75 * radius, -1.6, -0.1), (side * 0.8 * radius, 4.6, 0.1)],
-                [[0.26, 0.34], [0.3, 0.32]],
-                plain,
-                paints[0],
-                power=4,
-                cap_layer=dark,
-            )
+            ends = [(side * 0.75 * radius, -1.6, -0.1), (side * 0.8 * radius, 4.6, 0.1)]
+            halves = [[0.26, 0.34], [0.3, 0.32]]
+            mesh.loft(ends, halves, plain, paints[0], power=4, cap_layer=dark)
     elif kind == "business":
+        y, r = np.array([2.1, 2.3, 3.2, 3.9]), np.array([0.3, 0.36, 0.33, 0.2])
         for side in SIDES:
-            x = side * 1.5 * radius
-            y = np.array([2.1, 2.3, 3.2, 3.9])
-            mesh.loft(
-                np.stack([0 * y + x, y, 0 * y + 0.5 * radius], 1),
-                np.array([[0.3] * 2, [0.36] * 2, [0.33] * 2, [0.2] * 2]),
-                plain,
-                shell,
-                cap_layer=dark,
-            )
+            spot = (side * 1.5 * radius, 0.0, 0.5 * radius)
+            _nacelle(bench, spot, y, r, shell)
             mesh.block((side * radius, 3.0, 0.45 * radius), (radius, 0.8, 0.1), plain, paints[0])
     else:
-        shares = (0.33, 0.62) if bench.chance(0.35) else (0.36,)
+        _wing_engines(bench, wing, (shell, paints[1]), way if kind == "turboprop" else None)
+
+
+def _wing_engines(
+    bench: Workbench,
+    wing: tuple[float, float, float, float, float],
+    tints: tuple[Vec3, Vec3],
+    way: Array | None,
+) -> None:
+    """Add two or four engines: in front of the wings with propellers, or else below them."""
+    span, at, z, sweep, rise = wing
+    thick = bench.between(0.36, 0.4)
+    for share in (0.33, 0.62) if bench.chance(0.35) else (0.36,):
         for side in SIDES:
-            for share in shares:
-                x, y0 = side * share * span, at + share * sweep
-                if kind == "turboprop":
-                    y = y0 + np.array([-1.5, -1.3, 0.2, 1.2])
-                    r = np.array([0.16, 0.27, 0.27, 0.1])
-                    height = z + share * rise
-                    _propeller(bench, (x, y0 - 1.55, height), 0.95, paints[1])
-                else:
-                    y = y0 + np.array([-1.55, -1.35, -0.5, 0.1])
-                    r = bench.between(0.36, 0.4) * np.array([0.9, 1.0, 0.95, 0.55])
-                    height = z + share * rise - 0.42
-                mesh.loft(
-                    np.stack([0 * y + x, y, 0 * y + height], 1),
-                    np.stack([r, r], 1),
-                    plain,
-                    shell,
-                    cap_layer=dark,
-                )
+            x, y0, height = side * share * span, at + share * sweep, z + share * rise
+            if way is not None:
+                y, r = np.array([-1.5, -1.3, 0.2, 1.2]), np.array([0.16, 0.27, 0.27, 0.1])
+                _propeller(bench, (x, y0 - 1.55, height), 0.95 * way, tints[1])
+            else:
+                y = np.array([-1.55, -1.35, -0.5, 0.1])
+                r, height = thick * np.array([0.9, 1.0, 0.95, 0.55]), height - 0.42
+            _nacelle(bench, (x, y0, height), y, r, tints[0])
 
 
-def _propeller(bench: Workbench, hub: tuple[float, float, float], reach: float, tint: Vec3) -> None:
-    """Add a propeller that stands upright or level, alike left and right."""
+def _nacelle(
+    bench: Workbench, spot: tuple[float, float, float], y: Array, r: Array, tint: Vec3
+) -> None:
+    """Add an engine's case, dark where the air goes in and out."""
+    centres = np.asarray(spot) + np.stack([0 * y, y, 0 * y], 1)
+    dark, plain = bench.layer("dark"), bench.layer("paint")
+    bench.mesh.loft(
+        centres, np.stack([r, r], 1), plain, tint, cap_layer=dark, cap_tint=(1.0, 1.0, 1.0)
+    )
+
+
+def _propeller(bench: Workbench, hub: tuple[float, float, float], reach: Array, tint: Vec3) -> None:
+    """Add a propeller that stands upright or level, so that left and right are alike."""
     bench.mesh.ball(hub, (0.2, 0.35, 0.2), bench.layer("paint"), tint)
-    way = np.array(Z) if bench.chance(0.5) else np.array(X)
-    ends = moved(hub, 0, -0.08, 0) + np.array([-1, 1])[:, None] * reach * way
-    across = np.cross(way, Y)
+    ends = moved(hub, 0, -0.08, 0) + np.array([-1, 1])[:, None] * reach
+    across = np.cross(reach, Y) / np.linalg.norm(reach)
     bench.mesh.loft(ends, [[0.13, 0.03], [0.13, 0.03]], bench.layer("dark"), across=across, up=Y)
 
 

@@ -33,22 +33,7 @@ def build_boat(bench: Workbench) -> None:
     if kind == "sail":
         _sails(bench, length, wide, deck)
     elif kind == "rowing":
-        for at in (-0.12, 0.1, 0.3):
-            across = 1.9 * float(np.interp(at + 0.5, t, half))
-            bench.mesh.block(
-                (0, at * length, 0.7 * deck),
-                (across, 0.3, 0.06),
-                bench.layer("wood"),
-                (0.7, 0.5, 0.32),
-            )
-        for side in SIDES:
-            bench.mesh.tube(
-                [(side * 0.3 * wide, 0.5, deck), (side * 0.95 * wide, -0.8, 0.6 * deck)],
-                0.05,
-                bench.layer("wood"),
-                (0.8, 0.62, 0.4),
-                sides=6,
-            )
+        _benches(bench, (length, wide, deck), np.interp([0.38, 0.6, 0.8], t, half))
     else:
         _deckhouse(bench, kind, length, wide, deck)
     if kind in ("motor", "rowing") and bench.chance(0.8 if kind == "motor" else 0.4):
@@ -59,6 +44,27 @@ def build_boat(bench: Workbench) -> None:
             (0.2, 0.2, 0.22),
         )
         bench.mesh.block((0, length / 2 + 0.22, 0.1 * deck), (0.16, 0.3, 1.0), bench.layer("dark"))
+
+
+def _benches(bench: Workbench, size: tuple[float, float, float], halves: Array) -> None:
+    """Add a rowing boat's benches and oars."""
+    length, wide, deck = size
+    for at, half in zip((-0.12, 0.1, 0.3), halves, strict=True):
+        across = 1.9 * float(half)
+        bench.mesh.block(
+            (0, at * length, 0.7 * deck),
+            (across, 0.3, 0.06),
+            bench.layer("wood"),
+            (0.7, 0.5, 0.32),
+        )
+    for side in SIDES:
+        bench.mesh.tube(
+            [(side * 0.3 * wide, 0.5, deck), (side * 0.95 * wide, -0.8, 0.6 * deck)],
+            0.05,
+            bench.layer("wood"),
+            (0.8, 0.62, 0.4),
+            sides=6,
+        )
 
 
 def _hull(

@@ -8,7 +8,7 @@ import numpy as np
 
 from sightline.worlds.objects.lamps import BLACK, RED_LIGHT, WHITE_LIGHT
 from sightline.worlds.objects.model import Workbench, any_paint, colour
-from sightline.worlds.objects.shapes import SIDES, Y
+from sightline.worlds.objects.shapes import SIDES, Y, Z
 
 
 def build_bus(bench: Workbench) -> None:
@@ -21,7 +21,7 @@ def build_bus(bench: Workbench) -> None:
     width, under = bench.between(2.3, 2.6), 0.32
     paint = colour(0.125, 0.85, 0.98) if kind == "school" else any_paint(bench)
     body = bench.layer(bench.pick("paint", "print"))
-    mesh, glass = bench.mesh, bench.layer("glass")
+    mesh = bench.mesh
     front, rear = -length / 2, length / 2
     rake = bench.between(0.02, 0.3)
     y = np.array([front, front + 0.06, front + 0.3, 0, rear - 0.15, rear])
@@ -33,35 +33,10 @@ def build_bus(bench: Workbench) -> None:
     decks = ((1.35, 2.0), (2.75, 3.6)) if kind == "double" else ((1.3, height - 0.55),)
     for low_edge, high_edge in decks:
         _bus_windows(bench, (front, rear), (low_edge, high_edge), width)
-    screen_low = bench.between(0.95, 1.25)
-    mesh.block(
-        (0, front + 0.02, (screen_low + decks[0][1]) / 2 + 0.05),
-        (0.88 * width, 0.1, decks[0][1] - screen_low + 0.2),
-        glass,
-    )
-    if kind == "double":
-        mesh.block((0, front + 0.02, 3.2), (0.88 * width, 0.1, 0.9), glass)
-    sign = decks[0][1] + 0.22
-    mesh.block((0, front + 0.0, sign), (0.75 * width, 0.12, 0.2), bench.layer("dark"))
-    mesh.block(
-        (0, front - 0.02, sign), (0.5 * width, 0.12, 0.12), bench.layer("paint"), (1, 0.75, 0.1)
-    )
-    mesh.block((0, rear - 0.01, decks[0][1] - 0.3), (0.6 * width, 0.08, 0.6), glass)
-    mesh.block((0, rear - 0.01, 0.85), (0.6 * width, 0.08, 0.5), bench.layer("dark"))
+    _bus_ends(bench, (front, rear), width, decks[0][1], double=kind == "double")
     _bus_lights(bench, (front, rear), width, under)
-    tyre, hub = bench.layer("rubber"), bench.layer("hub")
-    radius = bench.between(0.44, 0.52)
-    axles = [front + 0.2 * length, rear - 0.26 * length]
-    if kind in ("coach", "double") and bench.chance(0.5):
-        axles.append(axles[-1] + 2.2 * radius)
-    for side in SIDES:
-        for axle in axles:
-            x = side * (width / 2 - 0.12)
-            rings = [[x - 0.13, axle, radius], [x + 0.135, axle, radius]]
-            mesh.loft(
-                rings, np.full((2, 2), 1.15 * radius), bench.layer("dark"), across=Y, up=(0, 0, 1)
-            )
-            mesh.disc_wheel((x, axle, radius), radius, 0.3, tyre, hub, 0.6)
+    twin = kind in ("coach", "double") and bench.chance(0.5)
+    _bus_wheels(bench, (front, rear), width, twin=twin)
     if bench.chance(0.5):
         size = (0.7 * width, bench.between(1.2, 3), 0.22)
         mesh.block(
@@ -95,3 +70,42 @@ def _bus_lights(bench: Workbench, ys: tuple[float, float], width: float, under: 
         mesh.block(arm, (0.2, 0.14, 0.48), plain, BLACK)
     for y in (front - 0.02, rear + 0.02):
         mesh.block((0, y, under + 0.12), (0.96 * width, 0.12, 0.22), plain, BLACK)
+
+
+def _bus_ends(
+    bench: Workbench, ys: tuple[float, float], width: float, top: float, *, double: bool
+) -> None:
+    """Add windscreen and sign in front, window and engine cover behind."""
+    mesh, glass, (front, rear) = bench.mesh, bench.layer("glass"), ys
+    screen_low = bench.between(0.95, 1.25)
+    mesh.block(
+        (0, front + 0.02, (screen_low + top) / 2 + 0.05),
+        (0.88 * width, 0.1, top - screen_low + 0.2),
+        glass,
+    )
+    if double:
+        mesh.block((0, front + 0.02, 3.2), (0.88 * width, 0.1, 0.9), glass)
+    sign = top + 0.22
+    mesh.block((0, front + 0.0, sign), (0.75 * width, 0.12, 0.2), bench.layer("dark"))
+    mesh.block(
+        (0, front - 0.02, sign), (0.5 * width, 0.12, 0.12), bench.layer("paint"), (1, 0.75, 0.1)
+    )
+    mesh.block((0, rear - 0.01, top - 0.3), (0.6 * width, 0.08, 0.6), glass)
+    mesh.block((0, rear - 0.01, 0.85), (0.6 * width, 0.08, 0.5), bench.layer("dark"))
+
+
+def _bus_wheels(bench: Workbench, ys: tuple[float, float], width: float, *, twin: bool) -> None:
+    """Add two axles, or three."""
+    tyre, hub = bench.layer("rubber"), bench.layer("hub")
+    radius = bench.between(0.44, 0.52)
+    axles = [ys[0] + 0.2 * (ys[1] - ys[0]), ys[1] - 0.26 * (ys[1] - ys[0])]
+    if twin:
+        axles.append(axles[-1] + 2.2 * radius)
+    for side in SIDES:
+        for axle in axles:
+            x = side * (width / 2 - 0.12)
+            rings = [[x - 0.13, axle, radius], [x + 0.135, axle, radius]]
+            bench.mesh.loft(
+                rings, np.full((2, 2), 1.15 * radius), bench.layer("dark"), across=Y, up=Z
+            )
+            bench.mesh.disc_wheel((x, axle, radius), radius, 0.3, tyre, hub, 0.6)

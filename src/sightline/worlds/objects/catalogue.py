@@ -9,12 +9,13 @@ import numpy as np
 
 from sightline.records.objects import CATEGORIES
 from sightline.worlds.objects.aeroplanes import build_aeroplane
+from sightline.worlds.objects.bicycles import build_bicycle
 from sightline.worlds.objects.boats import build_boat
 from sightline.worlds.objects.buses import build_bus
 from sightline.worlds.objects.cars import build_car
-from sightline.worlds.objects.cycles import build_bicycle, build_motorbike
 from sightline.worlds.objects.furniture import build_chair, build_diningtable, build_sofa
 from sightline.worlds.objects.model import ObjectModel, Workbench
+from sightline.worlds.objects.motorbikes import build_motorbike
 from sightline.worlds.objects.things import build_bottle, build_tvmonitor
 from sightline.worlds.objects.trains import build_train
 
@@ -46,13 +47,6 @@ KINDS = {
     "train": Kind(build_train, (-5.0, 40.0)),
     "tvmonitor": Kind(build_tvmonitor, (-5.0, 40.0)),
 }
-
-#: WordNet offsets of Su et al.'s (2015) folders of rendered images.
-SYNSETS = {
-    "aeroplane": "02691156", "bicycle": "02834778", "boat": "02858304", "bottle": "02876657",
-    "bus": "02924116", "car": "02958343", "chair": "03001627", "diningtable": "04379243",
-    "motorbike": "03790512", "sofa": "04256520", "train": "04468005", "tvmonitor": "03211117",
-}  # fmt: skip
 
 
 def build_object(seed: int, category: str, instance: int) -> ObjectModel:

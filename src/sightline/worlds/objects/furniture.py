@@ -57,8 +57,9 @@ def build_chair(bench: Workbench) -> None:
     )
     _backrest(bench, kind, (frame, soft), (wide, deep, high), tall, lean)
     if (kind == "swivel" and bench.chance(0.6)) or bench.chance(0.25):
+        top = high + bench.between(0.2, 0.22)
         for side in SIDES:
-            x, y, top = side * wide / 2, 0.25 * deep, high + bench.between(0.2, 0.22)
+            x, y = side * wide / 2, 0.25 * deep
             bench.mesh.block((x, -0.05 * deep, top), (0.05, 0.7 * deep, 0.03), frame[0], frame[1])
             for at in (-0.3 * deep, y):
                 bench.mesh.tube([(x, at, high - 0.03), (x, at, top)], 0.016, frame[0], frame[1])

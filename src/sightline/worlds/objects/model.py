@@ -111,5 +111,5 @@ def colour(hue: float, saturation: float, value: float) -> Vec3:
 def any_paint(bench: Workbench) -> Vec3:
     """Return a colour of painted things: often white, grey or black, else any."""
     if bench.chance(0.4):
-        return colour(bench.between(0, 1), bench.between(0, 0.12), bench.between(0.12, 1.0))
+        return colour(bench.between(0, 1), bench.between(0, 0.12), bench.between(0.16, 1.0))
     return colour(bench.between(0, 1), bench.between(0.45, 0.95), bench.between(0.35, 1.0))

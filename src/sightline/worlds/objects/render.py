@@ -21,8 +21,9 @@ from sightline.records.pascal3d import (
     folder_name,
     write_annotation,
 )
+from sightline.records.rendered_views import FOLDER, SYNSETS
 from sightline.worlds.canvas import Picture
-from sightline.worlds.objects.catalogue import SYNSETS, build_object
+from sightline.worlds.objects.catalogue import build_object
 from sightline.worlds.objects.config import ObjectsWorldConfig
 from sightline.worlds.objects.photograph import QUALITIES, encode, photograph
 from sightline.worlds.objects.views import ObjectPose, draw_pose
@@ -30,7 +31,7 @@ from sightline.worlds.renderer import MeshRenderer
 
 #: One file a shape, written last: its pictures are there.
 SHAPES = "Shapes"
-RENDERED = "syn_images_cropped_bkg_overlaid"
+_SYNSET_OF = {category: synset for synset, category in SYNSETS.items()}
 _DATABASE = "Sightline rendered objects"
 #: Streams of chance of one shape; 0 is the shape's own (catalogue.build_object).
 _PICTURES, _RENDERINGS = 1, 2
@@ -119,7 +120,7 @@ def render_shape(root: Path, config: ObjectsWorldConfig, index: int) -> None:
             picture, box = photograph(
                 rng, renderer, pose, px=config.image_px, seed=config.seed, noise=0.0
             )
-            _write_bytes(root / RENDERED / name, encode(_inside(picture, box), ".png"))
+            _write_bytes(root / FOLDER / name, encode(_inside(picture, box), ".png"))
     write_text(shape.marker(root), json.dumps(views) + "\n")
 
 
@@ -173,7 +174,7 @@ def _renderings(config: ObjectsWorldConfig, index: int, shape: Shape) -> int:
 
 def _rendering_name(shape: Shape, pose: ObjectPose) -> str:
     """Return folder and name as Su et al. (2015) have them; the angles are whole degrees."""
-    synset, model = SYNSETS[shape.category], f"m{shape.number:04d}"
+    synset, model = _SYNSET_OF[shape.category], f"m{shape.number:04d}"
     a, e, t = round(pose.azimuth_deg), round(pose.elevation_deg), round(pose.tilt_deg)
     stem = f"{synset}_{model}_a{a:03d}_e{e:03d}_t{t:03d}_d{round(pose.distance):03d}"
     return f"{synset}/{model}/{stem}.png"

@@ -117,7 +117,7 @@ def _screen(rng: np.random.Generator) -> Array:
     kind = rng.random()
     if kind < 0.4:
         shine = np.clip(smooth_noise(rng, (2, 3)), 0, None)[..., None]
-        return np.array([26.0, 29.0, 34.0]) + 36 * shine
+        return np.array([30.0, 36.0, 46.0]) + 60 * shine
     if kind < 0.7:
         image = np.full((_N, _N, 3), hsv(rng.random(), 0.6, rng.uniform(0.3, 0.8)), np.uint8)
         for _ in range(3):

@@ -73,7 +73,7 @@ def _bottle_colour(bench: Workbench, kind: str) -> Vec3:
         "brown": colour(0.06, 0.75, 0.22 + 0.25 * value),
         "clear": colour(0.5, 0.1, 0.75 + 0.2 * value),
         "blue": colour(0.55 + 0.06 * value, 0.5, 0.5 + 0.4 * value),
-        "dark": colour(0.3, 0.3, 0.1 + 0.12 * value),
+        "dark": colour(0.3, 0.3, 0.14 + 0.14 * value),
     }[hue]
 
 
@@ -99,7 +99,7 @@ def build_tvmonitor(bench: Workbench) -> None:
     wide = 1.0
     tall = wide / (bench.between(1.55, 1.8) if aspect == "wide" else bench.between(1.25, 1.35))
     rim, thick = bench.between(0.012, 0.05), bench.between(0.025, 0.07)
-    grey = bench.between(0.12, 0.3) if bench.chance(0.75) else bench.between(0.7, 0.95)
+    grey = bench.between(0.14, 0.34) if bench.chance(0.7) else bench.between(0.7, 0.95)
     case, plain, mesh = (grey, grey, grey), bench.layer("paint"), bench.mesh
     lift = bench.between(0.1, 0.22) if kind == "flat" else bench.between(0.05, 0.09)
     mid = lift + tall / 2
@@ -116,32 +116,29 @@ def build_tvmonitor(bench: Workbench) -> None:
         case,
         power=8,
     )
+    # Vents, brighter than a dark case, tell the rear from a dark screen.
+    vent = (2.6, 2.6, 2.6) if grey < 0.5 else (1.0, 1.0, 1.0)
     for z in np.linspace(-0.12, 0.12, 4):
-        mesh.block(
-            (0, thick / 2 + bulge, mid + z * tall), (0.34 * wide, 0.01, 0.02), bench.layer("dark")
-        )
-    foot_tint = case if bench.chance(0.7) else (0.75, 0.75, 0.78)
+        size = (0.34 * wide, 0.01, 0.02)
+        mesh.block((0, thick / 2 + bulge, mid + z * tall), size, bench.layer("dark"), vent)
+    tint = case if bench.chance(0.7) else (0.75, 0.75, 0.78)
     if kind == "flat":
-        deep = bench.between(0.2, 0.3)
-        mesh.block(
-            (0, 0.5 * thick + 0.01, (lift + mid) / 2 - 0.02),
-            (bench.between(0.08, 0.24), 0.04, mid - lift + lift * 0.98),
-            plain,
-            foot_tint,
-        )
-        mesh.loft(
-            [(0, 0.02, 0), (0, 0.02, 0.02)],
-            [[bench.between(0.17, 0.33), deep / 2]] * 2,
-            plain,
-            foot_tint,
-            up=Y,
-            power=2.0 if bench.chance(0.5) else 8.0,
-        )
+        _foot(bench, mid, thick, tint)
     else:
         for side in SIDES:
             top = (side * 0.34 * wide, 0, lift + 0.02)
             for y in (-0.13, 0.13):
-                mesh.tube([top, (side * 0.36 * wide, y, 0)], 0.015, plain, foot_tint, sides=6)
+                mesh.tube([top, (side * 0.36 * wide, y, 0)], 0.015, plain, tint, sides=6)
+
+
+def _foot(bench: Workbench, mid: float, thick: float, tint: Vec3) -> None:
+    """Add a neck behind the screen and a round or square foot."""
+    mesh, plain = bench.mesh, bench.layer("paint")
+    size = (bench.between(0.08, 0.24), 0.04, mid)
+    mesh.block((0, 0.5 * thick + 0.01, mid / 2), size, plain, tint)
+    halves = [[bench.between(0.17, 0.33), bench.between(0.1, 0.15)]] * 2
+    power = 2.0 if bench.chance(0.5) else 8.0
+    mesh.loft([(0, 0.02, 0), (0, 0.02, 0.02)], halves, plain, tint, up=Y, power=power)
 
 
 def _picture(
