@@ -91,6 +91,7 @@ def test_nothing_private_goes_along_and_the_card_says_what_matters(tmp_path: Pat
     ):
         assert said in " ".join(card.split()), said
     assert "renderings beside them" not in card
+    assert "validation views" not in card
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ _PARTS = {
     "validation": "objects to choose the best weights and to fit the confidence",
 }
 
+_COUNTS = tuple(f"{part}_views" for part in _PARTS)
+
 _LIMITS = f"""\
 - It knows these categories and no others: whatever the box shows gets one of them. There is no
   answer "none of these"; the confidence is the only sign.
@@ -92,7 +94,7 @@ def model_card(model: ObjectsModel, table: Mapping[str, Any], figures: str = "")
         figures: What else was measured, in Markdown.
     """
     config = model.config
-    scores = {k: v for k, v in table.items() if k.startswith("validation_")}
+    scores = {k: v for k, v in table.items() if k.startswith("validation_") and k not in _COUNTS}
     lines = [
         f"# {model.name}: what an object is and how it is turned",
         "",
@@ -115,8 +117,9 @@ def model_card(model: ObjectsModel, table: Mapping[str, Any], figures: str = "")
         "",
     ]
     lines += [f"- {_words(key)}: {value}" for key, value in scores.items()]
-    lines += ["", figures.strip(), ""] if figures.strip() else [""]
-    return "\n".join(lines) + "## Limits\n\n" + _LIMITS
+    if figures.strip():
+        lines += ["", figures.strip()]
+    return "\n".join([*lines, "", "## Limits", "", _LIMITS])
 
 
 def _public(config: ObjectsConfig) -> ObjectsConfig:
@@ -152,7 +155,9 @@ def _counts(table: Mapping[str, Any]) -> str:
 
 def _minutes(table: Mapping[str, Any]) -> str:
     seconds = float(table.get("seconds", 0.0))
-    return f"{seconds / 60:.0f} minutes" if seconds else "for an unknown time"
+    if not seconds:
+        return "for an unknown time"
+    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
 
 
 def _words(key: str) -> str:
