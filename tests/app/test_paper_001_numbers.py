@@ -230,6 +230,18 @@ def test_a_missing_number_is_no_verdict() -> None:
     assert "no number" in one.to_text()
 
 
+def test_a_difference_smaller_than_the_test_objects_make_is_doubted() -> None:
+    (one,) = conclusions.stages({"stage3": 20.5, "stage4": 20.0, "stage5": 23.0})
+    assert one.margin == pytest.approx(0.5)
+    assert ": holds here: " in one.to_text({"pose-err": 0.4})
+    doubt = one.to_text({"pose-err": 0.6, "cat-acc": 0.0})
+    assert "holds here, by less than the choice of the test objects does: 20.00 deg" in doubt
+    assert ": holds here: " in one.to_text({"cat-acc": 9.0})  # of another number
+    (other,) = conclusions.stages({"stage3": 19.5, "stage4": 20.0, "stage5": 23.0})
+    assert "does not hold here, by less than" in other.to_text({"pose-err": 0.6})
+    assert ": does not hold here: " in other.to_text({"pose-err": 0.4})
+
+
 def test_our_own_variants_are_put_in_order() -> None:
     said = conclusions.least("heads", {"a": 12.0, "b": 9.5, "c": float("nan")})
     assert said == "heads, the best first: b (9.50 deg), a (12.00 deg), c (no number)"

@@ -99,7 +99,7 @@ def test_every_table_is_printed_and_kept(made: Reproduction) -> None:
         text = one.to_text()
         assert "nan" not in text
         judged = one.key not in ("table-2", "table-fusion", "table-heads")
-        assert judged == any(" holds here" in n or "not hold here" in n for n in one.notes)
+        assert judged == any("holds here" in n or "not hold here" in n for n in one.notes)
 
 
 @pytest.mark.slow
@@ -349,11 +349,20 @@ def test_the_spread_falls_with_the_number_of_objects() -> None:
         angles = np.random.default_rng(1).uniform(0, 0.4, count)
         found = np.array([cam_from_object(a, 0.2, 0.0) for a in angles])
         true = np.array([cam_from_object(0.0, 0.2, 0.0)] * count)
-        return Score(predictions(true, found, ("car",))).spread
+        return Score(predictions(true, found, ("car",))).spread["pose-err"]
 
     # of a median of n uniform values on [0, w]: 1.96 * w / (2 * sqrt(n))
     assert spread(1000) == pytest.approx(1.96 * np.degrees(0.4) / 2 / np.sqrt(1000), rel=0.4)
     assert spread(50) > 2.5 * spread(1000)
+
+
+def test_the_spread_of_accuracy_is_that_of_shares() -> None:
+    true = np.array([cam_from_object(0.0, 0.2, 0.0)] * 400)
+    answers = predictions(true, true, ("car", "bus"), [0] * 400)
+    half = np.repeat(np.eye(2), 200, axis=0)  # right on the first half
+    spread = Score(dataclasses.replace(answers, probabilities=half)).spread["cat-acc"]
+    assert spread == pytest.approx(1.96 * np.sqrt(0.25 / 400), rel=0.25)
+    assert Score(answers).spread["cat-acc"] == 0.0  # all right: nothing to resample
 
 
 def test_trainings_are_the_papers_but_for_what_a_table_compares() -> None:
@@ -407,8 +416,11 @@ def test_the_plan_is_said_first(painted: ObjectSet, tmp_path: Path) -> None:
         "plan, about 2 minutes of training (minutes by table, less what earlier ones made; "
         "table 2 0.0, table 3 0.9, table 4 0.9)"
     ]
+    Study(painted, tmp_path, config, lambda text, _: said.append(text)).announce(["cars"])
+    assert said[1].startswith("plan, about 8 minutes of training")
+    assert said[1].endswith("table cars 8.0)")
     Study(painted, tmp_path, QUICK, lambda text, _: said.append(text)).announce(["13"])
-    assert said[1] == "plan, 1 trainings by epochs, not by the clock"
+    assert said[2] == "plan, 1 trainings by epochs, not by the clock"
 
 
 @pytest.mark.parametrize(

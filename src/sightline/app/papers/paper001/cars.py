@@ -102,7 +102,7 @@ def table_cars(study: Study, folder: Path) -> Section:
             f"{len(train)} real and {len(sets.rendered.part('train'))} rendered cars to train on; "
             "tested on photos that no training saw",
             f"each training {_budget(config)}, head {config.head}: axis-angle vectors jump at pi, "
-            "where cars show their rear",
+            "where cars show their rear; rendered, then real ones have two trainings",
             study.settings_note(),
         ),
         (bar_chart(folder, "table-cars", azimuth, "median azimuth error (deg)"),),

@@ -168,7 +168,7 @@ def table8(study: Study, folder: Path) -> Section:
         header,
         rows,
         (
-            *said(conclusions.known_category(errors(scores))),
+            *said(conclusions.known_category(errors(scores)), *scores.values()),
             "the four published methods are not trained here; the pose-first network before it "
             "learns categories stands in for them",
             _SAME_DATA,
@@ -204,7 +204,7 @@ def table9(study: Study, folder: Path) -> Section:
         header,
         rows,
         (
-            *said(found),
+            *said(found, *scores.values()),
             "parameters: " + ", ".join(f"{names[k]} {n:,.0f}" for k, n in sizes.items()),
             "the paper leaves independent networks out",
             *NOTES["9"],
@@ -249,7 +249,7 @@ def table11(study: Study, folder: Path) -> Section:
         header,
         tuple(both),
         (
-            *said(found),
+            *said(found, *scores.values()),
             *NOTES["11"],
             study.spread_note(*scores.values()),
             study.settings_note(),
@@ -285,7 +285,7 @@ def table13(study: Study, _folder: Path) -> Section:
         ("labels", "cat-acc", "paper", "pose-err", "paper"),
         tuple(rows),
         (
-            *said(conclusions.more_labels(err)),
+            *said(conclusions.more_labels(err), score),
             "the least error of several poses can only fall with more of them, whatever they are",
             *NOTES["13"],
             study.spread_note(score),
@@ -309,7 +309,7 @@ def _compared(study: Study, folder: Path, table: str) -> Section:
         header,
         rows,
         (
-            *said(of.conclude(scores)),
+            *said(of.conclude(scores), *scores.values()),
             *of.notes,
             *NOTES.get(table, ()),
             study.spread_note(*scores.values()),

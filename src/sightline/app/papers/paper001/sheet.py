@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sightline.app.papers.paper001.conclusions import Conclusion
 from sightline.app.papers.paper001.drawing import draw_bars
 from sightline.app.papers.paper001.published import CAT_ACC, POSE_ERR, PublishedRow
+from sightline.geometry.rotation import Array
 from sightline.records.objects import CATEGORIES, in_order
-from sightline.tasks.objects.metrics import errors_of, score_predictions
+from sightline.tasks.objects.metrics import errors_of, in_top, score_predictions
 from sightline.tasks.objects.predictions import ObjectPredictions
 
 NONE = "-"
@@ -51,22 +53,18 @@ class Score:
         return number(self.errors["mean"])
 
     @cached_property
-    def spread(self) -> float:
-        """Half of the 95% interval of :attr:`error` over resampled test objects, in degrees."""
+    def spread(self) -> dict[str, float]:
+        """How far the choice of the test objects moves ``pose-err`` (degrees) and ``cat-acc``.
+
+        Half of the 95% interval of the means over resampled objects of each category.
+        """
         found = self._predictions
         angles = np.degrees(errors_of(found, self.rule))
-        generator = np.random.default_rng(0)
-        known = ~np.isnan(angles)
-        of = [angles[known & (found.category == k)] for k in range(len(found.categories))]
-        medians = [
-            np.median(generator.choice(part, (_RESAMPLES, len(part))), axis=1)
-            for part in of
-            if len(part)
-        ]
-        if not medians:
-            return float("nan")
-        low, high = np.percentile(np.mean(medians, axis=0), [2.5, 97.5])
-        return float(high - low) / 2.0
+        right = np.where(found.category < 0, np.nan, in_top(found, 1))
+        return {
+            "pose-err": _spread(angles, found.category, np.median),
+            "cat-acc": _spread(right, found.category, np.mean),
+        }
 
     @property
     def symmetric_error(self) -> float:
@@ -92,6 +90,27 @@ class Score:
             "cat_acc": self.accuracies,
             "rule": self.rule,
         }
+
+
+def _spread(values: Array, category: NDArray[np.int64], score: Callable[..., Any]) -> float:
+    """Return half of the 95% interval of the mean over categories of a score; NaN without values.
+
+    Args:
+        values: (N,) NaN ones are left out.
+        category: (N,) indices.
+        score: From (M,) values to a number, along ``axis``.
+    """
+    generator = np.random.default_rng(0)
+    parts = [values[(category == k) & ~np.isnan(values)] for k in np.unique(category)]
+    scores = [
+        score(generator.choice(part, (_RESAMPLES, len(part))), axis=1)
+        for part in parts
+        if len(part)
+    ]
+    if not scores:
+        return math.nan
+    low, high = np.percentile(np.mean(scores, axis=0), [2.5, 97.5])
+    return float(high - low) / 2.0
 
 
 def number(value: float | None) -> float:
@@ -164,9 +183,13 @@ def values(scores: Mapping[str, Score]) -> dict[str, Any]:
     return {key: score.to_values() for key, score in scores.items()}
 
 
-def said(found: Sequence[Conclusion]) -> list[str]:
-    """Return conclusions as notes."""
-    return [one.to_text() for one in found]
+def said(found: Sequence[Conclusion], *scores: Score) -> list[str]:
+    """Return conclusions as notes; those that the choice of test objects could turn say so."""
+    spread = {
+        metric: max((score.spread[metric] for score in scores), default=0.0)
+        for metric in ("pose-err", "cat-acc")
+    }
+    return [one.to_text(spread) for one in found]
 
 
 def bars(

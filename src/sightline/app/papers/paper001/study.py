@@ -78,6 +78,9 @@ class Study:
             for (name, minutes), start in zip(planned, before, strict=False)
             if name in WANTED
         ]
+        if "cars" in tables:
+            parts.append(f"table cars {4 * self.config.minutes:.1f}")
+            before.append(before[-1] + 4 * self.config.minutes)
         self._progress(
             f"plan, about {before[-1]:.0f} minutes of training (minutes by table, less what "
             f"earlier ones made; {', '.join(parts)})",
@@ -158,11 +161,12 @@ class Study:
         return {step: file for step, file in files.items() if file.is_file()}
 
     def spread_note(self, *scores: Score) -> str:
-        """Return how far the choice of the test objects alone moves a table's pose-err."""
+        """Return how far the choice of the test objects alone moves a table's numbers."""
+        err, acc = (max(s.spread[metric] for s in scores) for metric in ("pose-err", "cat-acc"))
         return (
-            f"{len(self.data.part('test'))} test objects, one training each: with other objects of "
-            f"the same kind a pose-err here moves by up to {max(s.spread for s in scores):.2f} deg "
-            "(half of the 95% interval of 200 resamples); smaller differences say nothing"
+            f"{len(self.data.part('test'))} test objects, one training each: other objects of the "
+            f"same kind move a pose-err by up to {err:.2f} deg and a cat-acc by up to {acc:.4f} "
+            "(half of the 95% interval of 200 resamples)"
         )
 
     def counts(self) -> dict[str, dict[str, int]]:

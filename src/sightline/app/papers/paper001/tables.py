@@ -58,7 +58,7 @@ def table3(study: Study, _folder: Path) -> Section:
         header,
         rows,
         (
-            *said(conclusions.stages(errors(scores))),
+            *said(conclusions.stages(errors(scores)), *scores.values()),
             "the pose of the true category's network; steps 1 and 2 only",
             study.spread_note(*scores.values()),
             study.settings_note(),
@@ -83,7 +83,10 @@ def figure5(study: Study, folder: Path) -> Section:
         "Fig. 5: median viewpoint error by the stage of the features",
         ("features", "mean pose-err (deg)", "paper"),
         tuple(rows),
-        (*said(conclusions.stages(errors(scores))), study.settings_note()),
+        (
+            *said(conclusions.stages(errors(scores)), *scores.values()),
+            study.settings_note(),
+        ),
         (picture,),
         values(scores),
     )
@@ -104,7 +107,7 @@ def table4(study: Study, folder: Path) -> Section:
         header,
         rows,
         (
-            *said(conclusions.dependence(errors(scores))),
+            *said(conclusions.dependence(errors(scores)), *scores.values()),
             study.spread_note(*scores.values()),
             f"hidden layers here: {first} and {second} a category, 12, 5 and 1 times {first} (and "
             f"{second}) for all; the paper: 1000 and 500",
