@@ -23,7 +23,7 @@ from sightline.records.rendered_views import FOLDER
 from sightline.worlds import OBJECTS
 from sightline.worlds.objects import ObjectsWorldConfig
 from sightline.worlds.objects import write as writing
-from sightline.worlds.objects.render import count_shapes, shape_at
+from sightline.worlds.objects.render import all_shapes
 from sightline.worlds.objects.write import write_objects
 
 pytestmark = pytest.mark.egl
@@ -87,13 +87,13 @@ def test_splits_never_cut_through_a_shape(small_set: ObjectSet):
 
 def test_the_default_set_is_of_20_000_pictures_and_new_shapes_are_tested():
     config = ObjectsWorldConfig()
-    shapes = [shape_at(config, k) for k in range(count_shapes(config))]
+    shapes = all_shapes(config)
     assert len({shape.name for shape in shapes}) == len(shapes)
     assert 20_000 <= len(shapes) * config.views_per_instance <= 20_500
     for category in CATEGORIES:
         splits = [shape.split for shape in shapes if shape.category == category]
         counts = {s: splits.count(s) for s in set(splits)}
-        assert counts == {"train": 67, "validation": 5, "test": 12}
+        assert counts == {"train": 112, "validation": 8, "test": 20}
 
 
 def test_annotations_are_matlab_structs_as_the_toolkit_reads_them(small_set: ObjectSet):

@@ -11,9 +11,9 @@ from sightline.errors import InputError
 class ObjectsWorldConfig:
     """Pictures of objects of twelve categories, in PASCAL3D+'s layout, split by shape."""
 
-    instances: int = 84
+    instances: int = 140
     """How many shapes of each category."""
-    views_per_instance: int = 20
+    views_per_instance: int = 12
     """Pictures of each shape."""
     image_px: int = 128
     """Width and height of the pictures, in pixels."""

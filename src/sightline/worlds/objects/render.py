@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -34,7 +35,9 @@ SHAPES = "Shapes"
 _SYNSET_OF = {category: synset for synset, category in SYNSETS.items()}
 _DATABASE = "Sightline rendered objects"
 #: Streams of chance of one shape; 0 is the shape's own (catalogue.build_object).
-_PICTURES, _RENDERINGS = 1, 2
+_PICTURES, _RENDERINGS, _SPLITS = 1, 2, 3
+
+Split = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Shape:
 
     category: str
     number: int
-    split: Literal["train", "validation", "test"]
+    split: Split
 
     @property
     def name(self) -> str:
@@ -72,22 +75,19 @@ class Shape:
         return Path(IMAGES, folder, f"{self.name}_{view:02d}.{suffix}")
 
 
-def count_shapes(config: ObjectsWorldConfig) -> int:
-    """Return how many shapes a set has."""
-    return config.instances * len(CATEGORIES)
-
-
-def shape_at(config: ObjectsWorldConfig, index: int) -> Shape:
-    """Return shape ``index``; the categories take turns."""
-    number, column = divmod(index, len(CATEGORIES))
-    order = np.random.default_rng([config.seed, column, 3]).permutation(config.instances)
-    place = int(np.flatnonzero(order == number)[0])
-    split: Literal["train", "validation", "test"] = "train"
-    if place < config.validation_instances:
-        split = "validation"
-    elif place < config.validation_instances + config.test_instances:
-        split = "test"
-    return Shape(list(CATEGORIES)[column], number, split)
+@lru_cache(maxsize=4)
+def all_shapes(config: ObjectsWorldConfig) -> tuple[Shape, ...]:
+    """Return the set's shapes; the categories take turns, each has its own order of splits."""
+    shapes: dict[tuple[int, int], Shape] = {}
+    ends = np.cumsum([config.validation_instances, config.test_instances])
+    for column, category in enumerate(CATEGORIES):
+        order = np.random.default_rng([config.seed, column, _SPLITS]).permutation(config.instances)
+        for place, number in enumerate(order.tolist()):
+            split: Split = "train"
+            if place < ends[1]:
+                split = "validation" if place < ends[0] else "test"
+            shapes[number, column] = Shape(category, number, split)
+    return tuple(shapes[key] for key in sorted(shapes))
 
 
 def render_shape(root: Path, config: ObjectsWorldConfig, index: int) -> None:
@@ -98,7 +98,7 @@ def render_shape(root: Path, config: ObjectsWorldConfig, index: int) -> None:
     """
     # A process a core renders; OpenCV's own threads would only be in the way.
     cv2.setNumThreads(1)
-    shape = shape_at(config, index)
+    shape = all_shapes(config)[index]
     model = build_object(config.seed, shape.category, shape.number)
     seeds = [config.seed, list(CATEGORIES).index(shape.category), shape.number]
     rng, views = np.random.default_rng([*seeds, _PICTURES]), []
@@ -167,7 +167,7 @@ def _renderings(config: ObjectsWorldConfig, index: int, shape: Shape) -> int:
     """Return how many of the rendered images are of this shape."""
     if shape.split != "train" or not config.rendered_images:
         return 0
-    before = sum(shape_at(config, k).split == "train" for k in range(index))
+    before = sum(s.split == "train" for s in all_shapes(config)[:index])
     shapes = config.train_instances * len(CATEGORIES)
     return config.rendered_images // shapes + (before < config.rendered_images % shapes)
 

@@ -17,7 +17,7 @@ from sightline.records.pascal3d import Origin, image_set
 from sightline.worlds.crew import Job, render_all
 from sightline.worlds.folders import claim_folder
 from sightline.worlds.objects.config import ObjectsWorldConfig
-from sightline.worlds.objects.render import SHAPES, Shape, count_shapes, render_shape, shape_at
+from sightline.worlds.objects.render import SHAPES, Shape, all_shapes, render_shape
 
 Progress = Callable[[str, float], None]
 
@@ -53,7 +53,7 @@ def write_objects(
     report = progress or (lambda stage, fraction: None)
     claim_folder(root, config, OBJECTS_TOML, _FORMAT, "objects")
     with locked_folder(root):
-        shapes = [shape_at(config, index) for index in range(count_shapes(config))]
+        shapes = all_shapes(config)
         missing = [k for k, shape in enumerate(shapes) if not shape.marker(root).is_file()]
         if missing:
             done = len(shapes) - len(missing)
