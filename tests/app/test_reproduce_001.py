@@ -371,11 +371,11 @@ def test_trainings_are_the_papers_but_for_what_a_table_compares() -> None:
     assert (ours.head, ours.symmetric, ours.category_weight) == ("axis_angle", False, 0.1)
     assert (ours.protocol, ours.fusion, ours.stage) == ("pose_first", "weighted", 4)
     assert ours.architecture == "integrated"
-    assert paper_config(3.0) == ours
+    assert paper_config(2.5) == ours
     assert {name for names in WANTED.values() for name in names} == set(TRAININGS)
     for name, training in TRAININGS.items():
         settings = training.settings(config)
-        assert settings.max_seconds == 180.0, name
+        assert settings.max_seconds == 150.0, name
     twelve = TRAININGS["independent12"].settings(config)
     assert (twelve.pose_sizes, twelve.architecture) == ((3072, 128), "shared")
 
@@ -386,8 +386,8 @@ def test_the_default_fits_in_an_hour() -> None:
     assert 35 * 60 < every < 52 * 60  # rendering and judging come on top
     # shared steps count once: two fusions share all but the joint step
     one, two = (planned_seconds(config, names, 12) for names in (["top1"], ["top1", "weighted"]))
-    assert one == pytest.approx(180.0)
-    assert two == pytest.approx(180.0 * 1.35)
+    assert one == pytest.approx(150.0)
+    assert two == pytest.approx(150.0 * 1.35)
     assert planned_seconds(config, ["stage4", "top1"], 12) == pytest.approx(one)
 
 

@@ -24,7 +24,7 @@ class Paper001Config:
     the categories' poses become one; cars: real cars, with and without rendered ones."""
     figure: Literal[5] | None = None
     """5: pose error by the stage of the features (Table 3, drawn)."""
-    minutes: float = 3.0
+    minutes: float = 2.5
     """Time budget of one whole training, all its steps together; 0 = none, then --epochs counts."""
     epochs: int = 0
     """Passes over the training objects in each step; with a time budget it only caps them."""
