@@ -44,25 +44,36 @@ def build_bicycle(bench: Workbench) -> None:
         )
         mesh.tube([crank + 0.5 * off, rear + off], 0.7 * pipe, plain, paint)
         mesh.tube([crank + 0.88 * (seat - crank) + 0.5 * off, rear + off], 0.6 * pipe, plain, paint)
-        pedal = moved(crank, side * 0.1, 0.02, -0.16)
-        mesh.tube([moved(crank, side * 0.06, 0, 0), pedal], 0.012, metal, sides=6)
-        mesh.block(moved(pedal, side * 0.05, 0, 0), (0.09, 0.08, 0.025), bench.layer("dark"))
-        mesh.loft(
-            [moved(crank, side * 0.03, 0, 0), moved(crank, side * 0.036, 0, 0)],
-            np.full((2, 2), 0.085),
-            metal,
-            across=Y,
-            up=Z,
-        )
+        _pedal(bench, crank, side, metal)
+    _saddle(bench, crank, seat, metal)
+    _handlebar(bench, kind, head, front)
+    if kind == "city" or bench.chance(0.25):
+        _city_parts(bench, (front, rear), radius, paint, seat)
+
+
+def _pedal(bench: Workbench, crank: Array, side: float, metal: int) -> None:
+    """Add a chain ring, arm and pedal; both hang down, so that left and right are alike."""
+    mesh = bench.mesh
+    pedal = moved(crank, side * 0.1, 0.02, -0.16)
+    mesh.tube([moved(crank, side * 0.06, 0, 0), pedal], 0.012, metal, sides=6)
+    mesh.block(moved(pedal, side * 0.05, 0, 0), (0.09, 0.08, 0.025), bench.layer("dark"))
+    mesh.loft(
+        [moved(crank, side * 0.03, 0, 0), moved(crank, side * 0.036, 0, 0)],
+        np.full((2, 2), 0.085),
+        metal,
+        across=Y,
+        up=Z,
+    )
+
+
+def _saddle(bench: Workbench, crank: Array, seat: Array, metal: int) -> None:
+    mesh = bench.mesh
     saddle = seat + 0.22 * (seat - crank)
     mesh.tube([seat, saddle], 0.014, metal, sides=6)
     ends = saddle + np.array([[0, -0.15, 0.0], [0, -0.02, 0.02], [0, 0.08, 0.02], [0, 0.13, 0.02]])
     mesh.loft(
         ends, [[0.02, 0.015], [0.04, 0.03], [0.085, 0.035], [0.06, 0.02]], bench.layer("dark")
     )
-    _handlebar(bench, kind, head, front)
-    if kind == "city" or bench.chance(0.25):
-        _city_parts(bench, (front, rear), radius, paint, seat)
 
 
 def _spoked(bench: Workbench, hub: Array, radius: float, thick: float) -> None:

@@ -151,49 +151,43 @@ def _deckhouse(bench: Workbench, kind: str, length: float, wide: float, deck: fl
     z, half = deck - 0.08, 0.36 * wide
     y0, y1 = (at - long / 2) * length, (at + long / 2) * length
     for _ in range(levels):
-        lean = 0.9 * tall if kind == "motor" else 0.15
-        mesh.loft(
-            [(0, (y0 + y1) / 2, z), (0, (y0 + lean + y1) / 2, z + tall)],
-            [[half, (y1 - y0) / 2], [0.9 * half, (y1 - y0 - lean) / 2]],
-            plain,
-            up=Y,
-            power=8,
-        )
-        mesh.loft(
-            [
-                (0, (y0 + 0.4 * lean + y1) / 2, z + 0.42 * tall),
-                (0, (y0 + 0.85 * lean + y1) / 2, z + 0.84 * tall),
-            ],
-            [
-                [0.98 * half, (y1 - y0 - 0.4 * lean) / 2 + 0.02],
-                [0.935 * half, (y1 - y0 - 0.85 * lean) / 2 + 0.02],
-            ],
-            glass,
-            up=Y,
-            power=8,
-        )
+        _cabin(bench, (y0, y1), z, (half, tall), 0.9 * tall if kind == "motor" else 0.15, glass)
         z, half, y0, y1 = z + tall, 0.86 * half, y0 + 0.04 * length, y1 - 0.06 * length
     if kind == "ship":
-        accent = any_paint(bench)
-        mesh.loft(
-            [(0, y1 - 0.8, z), (0, y1 - 0.7, z + 1.4)],
-            [[0.4, 0.55], [0.34, 0.45]],
-            plain,
-            accent,
-            up=Y,
-        )
+        funnel = [(0, y1 - 0.8, z), (0, y1 - 0.7, z + 1.4)]
+        mesh.loft(funnel, [[0.4, 0.55], [0.34, 0.45]], plain, any_paint(bench), up=Y)
     if kind != "motor" or bench.chance(0.4):
         at_mast = y0 + 0.5 if kind == "ship" else bench.between(-0.25, -0.2) * length
         base = z if kind == "ship" else deck
-        mesh.tube(
-            [(0, at_mast, base), (0, at_mast, base + bench.between(0.2, 0.35) * length)],
-            0.06,
-            bench.layer("metal"),
-            sides=6,
-        )
+        top = base + bench.between(0.2, 0.35) * length
+        mesh.tube([(0, at_mast, base), (0, at_mast, top)], 0.06, bench.layer("metal"), sides=6)
     for side in SIDES:
         rail = [
             (side * 0.04 * wide, -0.49 * length, deck + 0.95),
             (side * 0.36 * wide, -0.3 * length, deck + 0.85),
         ]
         mesh.tube(rail, 0.03, bench.layer("metal"), sides=5)
+
+
+def _cabin(
+    bench: Workbench,
+    ys: tuple[float, float],
+    z: float,
+    size: tuple[float, float],
+    lean: float,
+    glass: int,
+) -> None:
+    """Add one deck of a cabin, its front sloping by ``lean``, with a band of windows."""
+    (y0, y1), (half, tall) = ys, size
+
+    def ring(share: float, slope: float) -> tuple[tuple[float, float, float], float]:
+        """Return the middle and half length at shares of the height and of the slope."""
+        front = y0 + slope * lean
+        return (0.0, (front + y1) / 2, z + share * tall), (y1 - front) / 2
+
+    (low, long), (high, short) = ring(0.0, 0.0), ring(1.0, 1.0)
+    halves = [[half, long], [0.9 * half, short]]
+    bench.mesh.loft([low, high], halves, bench.layer("paint"), up=Y, power=8)
+    (low, long), (high, short) = ring(0.42, 0.4), ring(0.84, 0.85)
+    halves = [[0.98 * half, long + 0.02], [0.935 * half, short + 0.02]]
+    bench.mesh.loft([low, high], halves, glass, up=Y, power=8)

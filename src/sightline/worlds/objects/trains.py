@@ -79,16 +79,7 @@ def _train_front(
     mesh, (front, nose), (under, height) = bench.mesh, ys, zs
     glass, plain, tall = bench.layer("glass"), bench.layer("paint"), height - under
     if kind == "fast":
-        a, b = 0.36, 0.72
-        rise = [0.28 + 0.72 * np.sin(t * np.pi / 2) ** 0.9 for t in (a, b)]
-        zs_ = [under + tall * r + 0.05 for r in rise]
-        ya, yb = front + nose * a, front + nose * b
-        wide = 0.3 * width
-        mesh.panel(
-            [(-wide, yb, zs_[1]), (wide, yb, zs_[1]), (-wide, ya, zs_[0]), (wide, ya, zs_[0])],
-            glass,
-            outward=(0, -1, 1),
-        )
+        _slanted_screen(bench, (front, nose), under, tall, width)
         lamp_y, lamp_z = front + 0.12 * nose, under + 0.2 * tall
     else:
         at = front + nose + 1.6 if kind == "diesel" else front
@@ -173,3 +164,20 @@ def _pantograph(bench: Workbench, y: float, height: float) -> None:
         ]
         bench.mesh.tube(path, 0.05, dark, sides=6)
     bench.mesh.block((0, y + 0.3, height + tall), (1.7, 0.18, 0.07), dark)
+
+
+def _slanted_screen(
+    bench: Workbench, ys: tuple[float, float], under: float, tall: float, width: float
+) -> None:
+    """Add a fast train's windscreen, along its nose."""
+    front, nose = ys
+    a, b = 0.36, 0.72
+    rise = [0.28 + 0.72 * np.sin(t * np.pi / 2) ** 0.9 for t in (a, b)]
+    zs_ = [under + tall * r + 0.05 for r in rise]
+    ya, yb = front + nose * a, front + nose * b
+    wide = 0.3 * width
+    bench.mesh.panel(
+        [(-wide, yb, zs_[1]), (wide, yb, zs_[1]), (-wide, ya, zs_[0]), (wide, ya, zs_[0])],
+        bench.layer("glass"),
+        outward=(0, -1, 1),
+    )
