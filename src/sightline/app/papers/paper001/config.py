@@ -28,9 +28,9 @@ class Paper001Config:
     """Time budget of one whole training, all its steps together; 0 = none, then --epochs counts."""
     epochs: int = 0
     """Passes over the training objects in each step; with a time budget it only caps them."""
-    instances: int = 50
+    instances: int = 80
     """Shapes of each category that are rendered where no DATA is given."""
-    views: int = 16
+    views: int = 10
     """Pictures of each shape."""
     rendered_images: int = 9600
     """So many more that only teach pose, for Table 5, where --rendered is not given."""

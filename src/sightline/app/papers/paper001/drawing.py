@@ -13,6 +13,8 @@ from sightline.records.objects import CATEGORIES
 
 _COLOURS = ("#4c72b0", "#dd8452", "#55a868")
 _PAPER = "#b0b0b0"
+#: Columns of a history that are losses, and what they are called.
+_TERMS = {"train_pose": "pose", "train_category": "category"}
 
 
 def draw_stages(
@@ -61,7 +63,7 @@ def draw_bars(
 
 
 def draw_losses(path: Path, histories: Mapping[str, Path]) -> Path:
-    """Draw the losses of trainings' steps, one panel each, from their ``history.csv``.
+    """Draw the losses of a training's steps, one panel each, from their ``history.csv``.
 
     Args:
         path: Of the PNG.
@@ -69,13 +71,17 @@ def draw_losses(path: Path, histories: Mapping[str, Path]) -> Path:
     """
     figure, axes = new_figure(3.6 * len(histories), 3.4, len(histories))
     for axis, (name, file) in zip(axes, histories.items(), strict=True):
-        for column, values in _curves(file).items():
-            axis.plot(range(1, len(values) + 1), values, label=column)
+        rows = read_history(file)
+        for column, label in _TERMS.items():
+            epochs = [row["epoch"] for row in rows if column in row]
+            values = [row[column] for row in rows if column in row]
+            if values:
+                axis.plot(epochs, values, marker=".", label=label)
         axis.set_title(name)
         axis.set_xlabel("epoch")
         axis.grid(alpha=0.3)
         axis.legend(fontsize=7)
-    axes[0].set_ylabel("loss")
+    axes[0].set_ylabel("training loss")
     return save_figure(figure, path)
 
 
@@ -92,10 +98,3 @@ def _groups(
     axis.set_title(title)
     axis.grid(axis="y", alpha=0.3)
     axis.legend()
-
-
-def _curves(file: Path) -> dict[str, list[float]]:
-    """Return the columns of losses that have numbers."""
-    rows = read_history(file)
-    columns = dict.fromkeys(name for row in rows for name in row if "loss" in name)
-    return {name: [row[name] for row in rows if name in row] for name in columns}
