@@ -23,6 +23,7 @@ from sightline.records.rendered_views import FOLDER
 from sightline.worlds import OBJECTS
 from sightline.worlds.objects import ObjectsWorldConfig
 from sightline.worlds.objects import write as writing
+from sightline.worlds.objects.catalogue import build_object
 from sightline.worlds.objects.render import all_shapes
 from sightline.worlds.objects.write import write_objects
 
@@ -111,6 +112,36 @@ def test_annotations_are_matlab_structs_as_the_toolkit_reads_them(small_set: Obj
     assert 2.5 <= seen.distance <= 8
     assert 0 < seen.px < 64
     assert 0 < seen.py < 64
+
+
+def _project_3d(points: np.ndarray, seen: object) -> np.ndarray:
+    """Return MATLAB pixels by the toolkit's project_3d.m, written down once more."""
+    a, e, t = np.radians([seen.azimuth, seen.elevation, seen.theta])
+    d, f = seen.distance, seen.focal * seen.viewport
+    centre = d * np.array([np.cos(e) * np.sin(a), -np.cos(e) * np.cos(a), np.sin(e)])
+    a, e = -a, -(np.pi / 2 - e)
+    turn = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
+    lift = np.array([[1, 0, 0], [0, np.cos(e), -np.sin(e)], [0, np.sin(e), np.cos(e)]])
+    x = (points - centre) @ (lift @ turn).T
+    x = f * x[:, :2] / -x[:, 2:]
+    x = x @ np.array([[np.cos(t), -np.sin(t)], [np.sin(t), np.cos(t)]]).T
+    return x * [1, -1] + [seen.px, seen.py]
+
+
+def test_the_toolkits_projection_of_the_model_fills_the_box(
+    small_set: ObjectSet, small_config: ObjectsWorldConfig
+):
+    off = []
+    for view in small_set.views[::2]:
+        path = small_set.root / "Annotations" / view.image.parent.name / f"{view.image.stem}.mat"
+        found = loadmat(path, squeeze_me=True, struct_as_record=False)["record"].objects
+        model = build_object(small_config.seed, view.category, found.cad_index - 1)
+        seen = _project_3d(model.vertices[:, :3].astype(np.float64), found.viewpoint)
+        # A pixel's number is its middle: the box's edges are half a pixel further out.
+        box = found.bbox + np.array([-0.5, -0.5, 0.5, 0.5])
+        off.append(np.r_[seen.min(axis=0), seen.max(axis=0)] - box)
+    assert np.abs(off).max() < 2
+    assert np.abs(np.median(off, axis=0)).max() < 0.3
 
 
 def test_renderings_are_named_by_their_angles_and_are_of_training_shapes(small_set: ObjectSet):
