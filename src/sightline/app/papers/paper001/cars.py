@@ -103,7 +103,7 @@ def table_cars(study: Study, folder: Path) -> Section:
             "tested on photos that no training saw",
             f"each training {_budget(config)}, head {config.head}: axis-angle vectors jump at pi, "
             "where cars show their rear; rendered, then real ones have two trainings",
-            study.settings_note(),
+            "from scratch, at the same size as the networks of the other tables",
         ),
         (bar_chart(folder, "table-cars", azimuth, "median azimuth error (deg)"),),
         scores,

@@ -24,7 +24,7 @@ class Paper001Config:
     the categories' poses become one; cars: real cars, with and without rendered ones."""
     figure: Literal[5] | None = None
     """5: pose error by the stage of the features (Table 3, drawn)."""
-    minutes: float = 2.5
+    minutes: float = 2.0
     """Time budget of one whole training, all its steps together; 0 = none, then --epochs counts."""
     epochs: int = 0
     """Passes over the training objects in each step; with a time budget it only caps them."""
@@ -43,8 +43,8 @@ class Paper001Config:
     width: float = 0.5
     """Channels over the backbone's own (basic blocks only); the paper's 1."""
     weights: str = "none"
-    """none: the first step trains the ResNet to tell the categories; imagenet: torchvision's, as
-    the paper; or a FILE of the same ResNet."""
+    """none: one ResNet is first trained to tell the categories, all start from it; imagenet:
+    torchvision's, as the paper; or a FILE of the same ResNet."""
     pose_sizes: tuple[int, int] = (256, 128)
     """Sizes of the two hidden layers of each pose network; the paper's 1000 500."""
     crop_px: int = 96

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from sightline.app.papers.paper001.config import Paper001Config
@@ -30,13 +30,26 @@ class Training:
     until: Until = ""
     rendered: bool = False
 
-    def settings(self, config: Paper001Config) -> ObjectsConfig:
-        """Return the training's settings, but for the folder of rendered images."""
+    def settings(self, config: Paper001Config, start: str) -> ObjectsConfig:
+        """Return the training's settings, but for the folder of rendered images.
+
+        Args:
+            config: What was asked for.
+            start: Weights of the ResNet that all trainings start from.
+        """
         changes = dict(self.changes)
         times = changes.pop("times", 1)
         first, second = config.pose_sizes
-        return config.training(**changes, pose_sizes=(times * first, second))
+        settings = config.training(**changes, pose_sizes=(times * first, second), weights=start)
+        if self.until == "pose-networks":
+            return with_time(settings, self.until, _FROZEN * 60.0 * config.minutes)
+        return settings
 
+
+#: Share of a whole training's time that pose networks on fixed features have where they are all.
+_FROZEN = 0.25
+#: Stands for the file of the ResNet that is trained first, where it is only counted.
+_FIRST = "resnet.safetensors"
 
 _TOP1 = {"fusion": "top1"}
 _BALANCED = {"protocol": "balanced"}
@@ -105,6 +118,25 @@ def wanted(tables: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(name for table in tables for name in WANTED.get(table, ())))
 
 
+def first_resnet(config: Paper001Config) -> ObjectsConfig:
+    """Return the settings of the ResNet that stands in for published weights.
+
+    Its first step has the time of one whole training; the others are not made.
+    """
+    return with_time(config.training(), "features", 60.0 * config.minutes)
+
+
+def with_time(settings: ObjectsConfig, step: str, seconds: float) -> ObjectsConfig:
+    """Return settings by which a step takes so long."""
+    (share,) = (one.share for one in protocol(settings) if one.name == step)
+    return replace(settings, max_seconds=round(seconds / share, 3))
+
+
+def trains_first(config: Paper001Config, categories: int) -> bool:
+    """Return whether a ResNet is trained to tell the categories before all trainings."""
+    return bool(protocol(config.training(), categories)[0].trains)
+
+
 def planned_seconds(config: Paper001Config, names: Sequence[str], categories: int) -> float:
     """Return how long trainings take together, steps that they share counted once.
 
@@ -114,9 +146,12 @@ def planned_seconds(config: Paper001Config, names: Sequence[str], categories: in
         categories: How many there are.
     """
     seconds: dict[str, float] = {}
+    start = config.weights
+    if names and trains_first(config, categories):
+        start, seconds[""] = _FIRST, 60.0 * config.minutes
     for name in names:
         training = TRAININGS[name]
-        settings = training.settings(config)
+        settings = training.settings(config, start)
         before = ""
         for step in protocol(settings, categories):
             made_by = step_settings(step, settings)

@@ -9,13 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from sightline.app.papers.paper001.config import Paper001Config
-from sightline.app.papers.paper001.runs import TRAININGS, WANTED, planned_seconds, wanted
+from sightline.app.papers.paper001.runs import (
+    TRAININGS,
+    WANTED,
+    first_resnet,
+    planned_seconds,
+    trains_first,
+    wanted,
+)
 from sightline.app.papers.paper001.sheet import Score
 from sightline.datasets import rendered_views
 from sightline.datasets.objects import open_objects
 from sightline.learning.fit import HISTORY
-from sightline.learning.runs import read_run_table
-from sightline.records.files import digest
+from sightline.learning.runs import WEIGHTS, read_run_table
+from sightline.records.files import atomic_path, digest
 from sightline.records.objects import OBJECTS_CSV, ObjectSet, write_objects_csv
 from sightline.tasks.objects.config import ObjectsConfig
 from sightline.tasks.objects.evaluate import judge_runs, objects_digest
@@ -24,6 +31,8 @@ from sightline.tasks.objects.predictions import ObjectPredictions
 Progress = Callable[[str, float], None]
 
 OBJECTS, RENDERED, STEPS = "objects", "rendered", "steps"
+#: The ResNet that all trainings start from, beside the run it is of.
+RESNET = "resnet.safetensors"
 
 
 class Study:
@@ -99,18 +108,33 @@ class Study:
         """
         if name not in self._runs:
             training = TRAININGS[name]
-            config = training.settings(self.config)
+            start = self.start()
+            config = training.settings(self.config, start)
             if training.rendered:
                 config = replace(config, rendered=str(self.rendered_folder()))
             # "head_axis_angle" is "weighted" once more: the first of equals is trained
             first = next(
                 key
                 for key, other in TRAININGS.items()
-                if (other.settings(self.config), other.until, other.rendered)
-                == (training.settings(self.config), training.until, training.rendered)
+                if (other.settings(self.config, start), other.until, other.rendered)
+                == (training.settings(self.config, start), training.until, training.rendered)
             )
             self._runs[name] = self.other_run(first, self.data, config, training.until)
         return self._runs[name]
+
+    def start(self) -> str:
+        """Return the weights that all trainings start from, made where they are to be.
+
+        Without published weights one ResNet is trained to tell the categories, and stands in for
+        them: networks of all kinds then start from the same features, as in the paper.
+        """
+        if not trains_first(self.config, len(self.categories)):
+            return self.config.weights
+        run = self.other_run("resnet", self.data, first_resnet(self.config), "features")
+        file = run / RESNET
+        if not file.is_file():
+            write_resnet(run / WEIGHTS, file)
+        return str(file.resolve())
 
     def other_run(self, name: str, data: ObjectSet, config: ObjectsConfig, until: str = "") -> Path:
         """Return the folder of a finished training of any settings on any objects.
@@ -209,7 +233,9 @@ class Study:
     def settings_note(self) -> str:
         """Return what differs from the paper's training, in words."""
         config = self.config
-        start = "from scratch" if config.weights == "none" else f"from {config.weights} weights"
+        start = f"from {config.weights} weights"
+        if config.weights == "none":
+            start = "from a ResNet trained here to tell the categories"
         budget = f"{config.minutes:g} minutes" if config.minutes else f"{config.epochs} epochs"
         first, second = config.pose_sizes
         return (
@@ -221,6 +247,28 @@ class Study:
 
     def _minutes(self, tables: Sequence[str]) -> float:
         return planned_seconds(self.config, wanted(tables), len(self.categories)) / 60.0
+
+
+def write_resnet(weights: Path, file: Path) -> None:
+    """Write the ResNet of a trained network under torchvision's names, its classifier left out.
+
+    Args:
+        weights: ``model.safetensors`` of a run.
+        file: Where to.
+    """
+    from safetensors.torch import save_file
+
+    from sightline.learning.backbones import read_state
+
+    parts = ("features.", "category.")
+    named = {
+        key.split(".", 1)[1]: value
+        for key, value in read_state(weights).items()
+        if key.startswith(parts)
+    }
+    state = {key: value for key, value in named.items() if not key.startswith("fc.")}
+    with atomic_path(file) as temporary:
+        save_file(state, temporary)
 
 
 def render_objects(folder: Path, config: Paper001Config, progress: Progress) -> ObjectSet:

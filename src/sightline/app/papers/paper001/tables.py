@@ -59,7 +59,8 @@ def table3(study: Study, _folder: Path) -> Section:
         rows,
         (
             *said(conclusions.stages(errors(scores)), *scores.values()),
-            "the pose of the true category's network; steps 1 and 2 only",
+            "the pose of the true category's network; steps 1 and 2 only, with a quarter of the "
+            "time of a whole training",
             study.spread_note(*scores.values()),
             study.settings_note(),
         ),
