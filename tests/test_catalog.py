@@ -27,7 +27,7 @@ def test_every_dataset_of_ours_loads():
     assert catalog.DATASETS.names() == ["seven_scenes", "tum_rgbd"]
 
 
-@pytest.mark.parametrize("name", ["absolute", "relative"])
+@pytest.mark.parametrize("name", ["absolute", "objects", "relative"])
 def test_every_part_of_a_task_loads(name):
     task = catalog.TASKS.load(name)
     assert task.name == name

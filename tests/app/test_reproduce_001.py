@@ -50,7 +50,7 @@ from painted_objects import make_painted_objects
 QUICK = Paper001Config(
     minutes=0, epochs=1, width=0.1, pose_sizes=(6, 4), crop_px=32, batch=6, learning_rate=1e-2
 )
-EXAMPLES = Path(__file__).parents[2] / "examples" / "objects"
+EXAMPLES = Path(__file__).parents[2] / "configs"
 
 
 @pytest.fixture(autouse=True)
@@ -431,7 +431,7 @@ def test_the_default_fits_in_an_hour() -> None:
 
 
 def test_the_documented_minutes_are_the_plans() -> None:
-    text = (EXAMPLES.parents[1] / "docs" / "reproducing.md").read_text(encoding="utf-8")
+    text = (EXAMPLES.parent / "docs" / "reproducing.md").read_text(encoding="utf-8")
     part = text.split("\n## Paper 001")[1].split("\n## ")[0]
     rows = [row.split("|")[1:4:2] for row in part.splitlines() if row.startswith("| `--")]
     assert len(rows) == 13
@@ -528,10 +528,10 @@ def test_examples_are_the_settings_they_say() -> None:
         return config_from_toml(ObjectsConfig, EXAMPLES / name)
 
     assert example("objects.toml") == scratch_config()
-    paper = example("paper.toml")
+    paper = example("objects-paper.toml")
     assert (paper.backbone, paper.width, paper.weights) == ("resnet50", 1.0, "imagenet")
     assert (paper.pose_sizes, paper.stage, paper.crop_px) == ((1000, 500), 4, 224)
     assert (paper.head, paper.symmetric, paper.category_weight) == ("axis_angle", False, 0.1)
     assert (paper.protocol, paper.fusion) == ("pose_first", "weighted")
-    cars = example("cars.toml")
+    cars = example("objects-cars.toml")
     assert cars == cars_config(scratch_config(600.0))

@@ -18,7 +18,7 @@ from sightline.tasks.relative.config import (
     write_config,
 )
 
-EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "relative"
+EXAMPLES = Path(__file__).resolve().parents[3] / "configs" / "relative"
 
 
 def test_defaults_are_the_papers() -> None:

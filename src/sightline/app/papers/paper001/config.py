@@ -47,12 +47,14 @@ class Paper001Config:
     torchvision's, as the paper; or a FILE of the same ResNet."""
     pose_sizes: tuple[int, int] = (256, 128)
     """Sizes of the two hidden layers of each pose network; the paper's 1000 500."""
-    crop_px: int = 96
+    crop_px: int = 64
     """Side of the square that a box is scaled to, in pixels; the paper's 224."""
     batch: int = 48
     """Objects a step."""
     learning_rate: float = 2e-3
     """Highest learning rate."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic of the ResNets; auto takes bfloat16 where the processor has it built in."""
     seed: int = 0
     """Seed of weights, order and rendered objects."""
 
@@ -80,6 +82,7 @@ class Paper001Config:
                 "crop_px": self.crop_px,
                 "batch": self.batch,
                 "learning_rate": self.learning_rate,
+                "precision": self.precision,
                 "seed": self.seed,
                 **changes,
             },
