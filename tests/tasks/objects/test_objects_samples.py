@@ -1,7 +1,10 @@
 """Crops: where they look, what lies outside, what is left out, and the cache."""
 
 import dataclasses
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import cv2
 import numpy as np
@@ -59,6 +62,25 @@ def test_a_box_without_area_inside_is_refused(box: tuple[float, float, float, fl
         crop(ramp(), box, 32, 0.05)
 
 
+@pytest.mark.parametrize(
+    ("box", "column", "row"),
+    [
+        ((99.8, 10.0, 110.0, 20.2), 99, None),
+        ((-10.0, 10.0, 0.2, 20.2), 0, None),
+        ((10.0, 59.8, 20.2, 70.0), None, 59),
+        ((10.0, -10.0, 20.2, 0.2), None, 0),
+    ],
+)
+def test_a_fraction_of_a_pixel_inside_is_its_line_of_pixels(
+    box: tuple[float, float, float, float], column: int | None, row: int | None
+) -> None:
+    found = crop(ramp(), box, 10, 0.0)
+    if column is not None:
+        np.testing.assert_array_equal(found[..., 0], column)
+    else:
+        np.testing.assert_array_equal(found[..., 1], row)
+
+
 def test_the_margin_holds_the_crop_in_its_middle(painted: ObjectSet) -> None:
     """Boxes whose square is whole pixels: the middle of the kept crop is the crop."""
     box = (12.0, 12.0, 52.0, 52.0)
@@ -97,6 +119,27 @@ def test_a_second_call_reads_no_picture(
     monkeypatch.setattr(samples_module, "read_photo", None)
     second = usable_views(painted, 24, 0.05)
     np.testing.assert_array_equal(first.crops[0], second.crops[0])
+
+
+def test_of_two_at_once_one_cuts_the_crops_and_the_other_waits(
+    painted: ObjectSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part, read, both = painted.part("test"), [], Barrier(2)
+
+    def slowly(path: Path) -> np.ndarray:
+        read.append(path)
+        time.sleep(0.02)
+        return read_photo(path)
+
+    def cut(_number: int) -> np.ndarray:
+        both.wait()
+        return usable_views(part, 20, 0.05).crops[0]
+
+    monkeypatch.setattr(samples_module, "read_photo", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(cut, range(2))
+    assert sorted(read) == sorted(part.path(view) for view in part.views)
+    np.testing.assert_array_equal(one, other)
 
 
 def broken_set(root: Path) -> ObjectSet:

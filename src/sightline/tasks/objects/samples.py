@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, groupby
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from sightline.geometry.rotation import Array
 from sightline.geometry.viewpoint import turn_from_front
 from sightline.learning.cache import Progress, build_rows
 from sightline.media import read_photo
-from sightline.records.files import digest
+from sightline.records.files import digest, locked_folder
 from sightline.records.objects import Box, ObjectSet, ObjectView, rotations
 
 #: Training crops are kept with this share of their side more on each side, for the jitter.
@@ -68,6 +69,8 @@ def crop(image: NDArray[np.uint8], box: Box, size: int, context: float) -> NDArr
     left, top, side = window(box, context)
     cut = max(round(side), 1)
     left, top = round(left + (side - cut) / 2), round(top + (side - cut) / 2)
+    # a box with a fraction of a pixel inside must not be rounded out of the picture
+    left, top = min(max(left, 1 - cut), width - 1), min(max(top, 1 - cut), height - 1)
     part = image[max(top, 0) : max(top + cut, 0), max(left, 0) : max(left + cut, 0)]
     above, below = max(-top, 0), max(top + cut - height, 0)
     before, after = max(-left, 0), max(left + cut - width, 0)
@@ -211,25 +214,34 @@ def _cached_crops(
     name = f"crops-{stored}-{_files_digest(data, context)}.npy"
     path = data.root / "cache" / name
     if not path.is_file():
-        with ThreadPoolExecutor(os.cpu_count() or 1, "photos") as pool:
-
-            def fill(todo: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
-                views = [data.views[i] for i in todo]
-                # neighbours of one image share its decoding
-                images = [list(group) for _, group in groupby(views, key=data.path)]
-                cuts = pool.map(lambda group: _cut(data, group, stored, context), images)
-                return chain.from_iterable(cuts)
-
-            build_rows(
-                path,
-                (len(data), stored, stored, 3),
-                np.uint8,
-                fill=fill,
-                report=lambda fraction: progress(f"{data.name}: crops cut", fraction),
-                chunk=_CHUNK,
-            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locked_folder(path.parent):  # of two trainings on a set the second waits
+            if not path.is_file():
+                _write_crops(path, data, stored, context, progress)
     crops: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
     return crops
+
+
+def _write_crops(
+    path: Path, data: ObjectSet, size: int, context: float, progress: Progress
+) -> None:
+    with ThreadPoolExecutor(os.cpu_count() or 1, "photos") as pool:
+
+        def fill(todo: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
+            views = [data.views[i] for i in todo]
+            # neighbours of one image share its decoding
+            images = [list(group) for _, group in groupby(views, key=data.path)]
+            cuts = pool.map(lambda group: _cut(data, group, size, context), images)
+            return chain.from_iterable(cuts)
+
+        build_rows(
+            path,
+            (len(data), size, size, 3),
+            np.uint8,
+            fill=fill,
+            report=lambda fraction: progress(f"{data.name}: crops cut", fraction),
+            chunk=_CHUNK,
+        )
 
 
 def _cut(
