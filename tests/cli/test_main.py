@@ -142,6 +142,26 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     assert list(empty.iterdir()) == []
 
 
+def test_names_that_the_terminal_cannot_show_are_written_all_the_same() -> None:
+    code = (
+        "from sightline.cli import main as cli\n"
+        "from sightline.cli.commands import doctor\n"
+        "doctor.run = lambda _: print('caf\\u00e9-\\udcff.jpg')\n"
+        "raise SystemExit(cli.main(['doctor']))\n"
+    )
+    for encoding, shown in (
+        ("ascii", rb"caf\xe9-\udcff.jpg"),
+        ("utf-8", b"caf\xc3\xa9-\\udcff.jpg"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            check=False,
+            env=os.environ | {"PYTHONIOENCODING": f"{encoding}:strict"},
+        )
+        assert (done.returncode, done.stdout.strip(), done.stderr) == (0, shown, b"")
+
+
 @pytest.mark.parametrize(
     ("error", "code", "says"),
     [
