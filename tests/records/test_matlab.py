@@ -134,6 +134,23 @@ def test_random_damage_is_read_or_refused(tmp_path, compressed):
     assert 200 < refused < 2000 + compressed
 
 
+def test_a_small_file_that_unpacks_to_very_much_is_refused(tmp_path):
+    """As Python's numbers, 256 MiB of packed zeros took 10 GB."""
+    path = tmp_path / "bomb.mat"
+    savemat(path, {"record": {"a": np.zeros(17 << 20, np.uint8)}}, do_compression=True)
+    assert path.stat().st_size < 1 << 17
+    with pytest.raises(InputError, match=r"bomb\.mat.*within 16 MiB"):
+        read_matlab(path, "record", NAMES)
+
+
+def test_other_variables_are_not_read(tmp_path):
+    value = {"a": 1}
+    for _ in range(30):
+        value = {"inner": value}
+    savemat(tmp_path / "a.mat", {"other": value, "record": 5.5})
+    assert read_matlab(tmp_path / "a.mat", "record", NAMES) == [5.5]
+
+
 def test_structs_in_each_other_without_end_are_refused(tmp_path):
     value = {"a": 1}
     for _ in range(30):

@@ -20,8 +20,9 @@ import numpy as np
 
 from sightline.errors import InputError
 
-#: A larger file, or one that unpacks to more, is not one of ours.
-MAX_BYTES = 256 << 20
+#: A larger file, or one that unpacks to more, is not one of ours (annotations have some KB); as
+#: Python's numbers it would take 40 times the room.
+MAX_BYTES = 16 << 20
 _MAX_DEPTH = 16
 
 _HEADER_BYTES = 128
@@ -75,19 +76,21 @@ class _Reader:
             yield _Element(kind, data[start : start + count])
             at = following
 
-    def named(self, element: _Element) -> tuple[str, Any]:
-        """Return a top element's variable name and value."""
-        if element.kind == _COMPRESSED:
-            unpacker = zlib.decompressobj()
-            content = unpacker.decompress(element.data, MAX_BYTES)
-            if not unpacker.eof:
-                raise _DamagedError("packed content that does not end")
-            element = next(self.elements(memoryview(content)), _Element(0, element.data[:0]))
-        if element.kind != _MATRIX:
-            return "", None
-        parts = self.elements(element.data)
+    def unpacked(self, element: _Element) -> _Element:
+        """Return a top element as it was before it was packed."""
+        if element.kind != _COMPRESSED:
+            return element
+        unpacker = zlib.decompressobj()
+        content = unpacker.decompress(element.data, MAX_BYTES)
+        if not unpacker.eof:
+            raise _DamagedError(f"packed content that does not end within {MAX_BYTES >> 20} MiB")
+        return next(self.elements(memoryview(content)), _Element(0, element.data[:0]))
+
+    def name(self, matrix: memoryview) -> str:
+        """Return the name of the variable that a matrix element is."""
+        parts = self.elements(matrix)
         _next(parts), _next(parts)
-        return bytes(_next(parts).data).decode("latin-1"), self.value(element.data, 0)
+        return bytes(_next(parts).data).decode("latin-1")
 
     def value(self, matrix: memoryview, depth: int) -> Any:
         """Return what a matrix element holds."""
@@ -196,10 +199,10 @@ def read_matlab(path: Path, variable: str, fields: Collection[str]) -> Any:
         )
     reader = _Reader(order, fields)
     try:
-        for element in reader.elements(content[_HEADER_BYTES:]):
-            name, value = reader.named(element)
-            if name == variable:
-                return value
+        for packed in reader.elements(content[_HEADER_BYTES:]):
+            element = reader.unpacked(packed)
+            if element.kind == _MATRIX and reader.name(element.data) == variable:
+                return reader.value(element.data, 0)
     except (ValueError, zlib.error) as error:
         raise InputError(
             f"{path}: a whole MATLAB file is wanted, this one is damaged "
