@@ -131,6 +131,15 @@ def test_draws_are_the_same_again_and_keep_the_order(tmp_path):
     assert set(draw_views(everything, 7).views) < set(everything.views)
 
 
+def test_a_category_that_is_not_drawn_is_there_all_the_same(tmp_path):
+    rendered(tmp_path, "a000_e009_t000_d004.png")
+    rendered(tmp_path, "a001_e009_t000_d004.png", synset="02958343")
+    for wanted in (["motorbike", "car"], None):
+        data = open_objects(tmp_path, categories=wanted, max_views=1)
+        assert len(data) == 1
+        assert data.categories == tuple(wanted or ("car", "motorbike"))
+
+
 def test_wanted_categories_set_the_order_and_must_be_there(tmp_path):
     rendered(tmp_path, "a000_e009_t000_d004.png")
     rendered(tmp_path, "a001_e009_t000_d004.png", synset="02958343")

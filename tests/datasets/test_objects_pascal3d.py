@@ -183,6 +183,27 @@ def test_pictures_in_no_list_are_left_out_and_without_lists_all_train(folder):
     assert open_objects(folder.root).splits() == {"train": 4}
 
 
+def test_lists_with_a_second_column_as_pascals_own(folder):
+    folder.add("imagenet", "train", "n0002_0", CAR)
+    folder.open()
+    path = image_set(folder.root, "train", "car", "imagenet")
+    path.write_text("n0001_0  1\nn0001_1 -1\n\nn0001_2  1\nn0002_0 0\nn0003_0 -1\n")
+    data = open_objects(folder.root)
+    assert [v.image.stem for v in data.views] == ["n0001_0", "n0001_2", "n0002_0"]
+    assert data.left_out == (("in no list of pictures", 1),)
+
+
+def test_listed_pictures_without_an_annotation_are_counted(folder):
+    """A copy that was cut short would else be a smaller set, and nobody told."""
+    folder.add("imagenet", "train", "n0002_0", CAR)
+    folder.add("pascal", "train", "2008_000001", CAR)
+    folder.lists[image_set(folder.root, "val", "car", "pascal")] = ["2008_000002"]  # of a cat
+    folder.annotation("n0002_0").unlink()
+    data = folder.open()
+    assert len(data) == 4
+    assert data.left_out == ((f"missing annotation (first: {folder.annotation('n0002_0')})", 1),)
+
+
 def test_a_missing_list_is_named(folder):
     folder.add("pascal", "train", "2008_000001", CAR)
     folder.open()

@@ -137,8 +137,11 @@ def _views(
     images = {}
     if folder.images.is_dir():
         images = {path.stem: path for path in sorted(folder.images.iterdir())}
-    for annotation in sorted(folder.annotations.glob("*.mat")):
-        stem = annotation.stem
+    annotations = {path.stem: path for path in sorted(folder.annotations.glob("*.mat"))}
+    if folder.origin == "imagenet":  # PASCAL's lists name pictures of all categories
+        for stem in sorted((splits or {}).keys() - annotations.keys()):
+            left_out.add("missing annotation", folder.annotations / f"{stem}.mat")
+    for stem, annotation in annotations.items():
         if splits is not None and stem not in splits:
             left_out.add("in no list of pictures")
             continue
@@ -220,7 +223,9 @@ def _splits(root: Path, folder: _Folder) -> dict[str, str] | None:
                 f"{path} is wanted: the names of {folder.annotations.name}'s pictures, one a "
                 "line; it does not read"
             ) from error
-        splits |= {line.split()[0]: named[part] for line in lines if line.strip()}
+        # a second column, where there is one, says -1 of pictures without the category
+        rows = [line.split() for line in lines]
+        splits |= {row[0]: named[part] for row in rows if row and row[1:] != ["-1"]}
     return splits
 
 

@@ -55,9 +55,12 @@ def read_rendered_views(
     """
     left_out = LeftOut()
     names = list(_names(_images(root), categories, left_out))
+    there = {named[1] for named in names}
     if max_views is not None and len(names) > max_views:
         chosen = np.random.default_rng(seed).choice(len(names), max_views, replace=False)
         names = [names[i] for i in np.sort(chosen)]
+    # a category that was not drawn is there all the same
+    not_drawn = there - {named[1] for named in names}
     views = []
     angles = np.radians(np.array([a for *_, a in names], dtype=np.float64).reshape(-1, 3))
     for (path, category, model, _), q in zip(
@@ -72,7 +75,7 @@ def read_rendered_views(
         image = path.relative_to(root)
         views.append(ObjectView(image, box, category, tuple(q), "train", model, rendered=True))
     left_out.check(root, len(views))
-    found = in_order(view.category for view in views)
+    found = in_order(not_drawn | {view.category for view in views})
     return ObjectSet(root.resolve().name, root, tuple(views), found, left_out.counts())
 
 
