@@ -58,6 +58,7 @@ def test_left_and_right_halves_are_alike(category: str):
         assert off.max() < 0.012  # a round bar's corners may lie between its mirror's
 
 
+@pytest.mark.egl
 @pytest.mark.parametrize(("category", "fold"), SYMMETRY.items())
 def test_symmetric_categories_look_the_same_from_their_other_sides(category: str, fold: int):
     turns = [np.pi] if fold else [0.4, 1.3, 2.9]

@@ -259,6 +259,8 @@ def test_a_folder_with_other_things_is_refused_and_kept(tmp_path: Path):
         ({"validation_share": 0.6, "test_share": 0.4}, "leave some shapes"),
         ({"validation_share": -0.1}, "leave some shapes"),
         ({"noise": -1.0}, "noise of 0 or more"),
+        # Names of whole degrees would run out, and the search for another one never end.
+        ({"instances": 1, "rendered_images": 24_001}, "24000 rendered images or fewer"),
     ],
 )
 def test_a_config_nobody_can_render_is_refused(change: dict[str, float], words: str):

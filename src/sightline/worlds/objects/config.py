@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from sightline.errors import InputError
 
+#: Rendered images at most for each training shape of the twelve categories, 2,000 of each: their
+#: names, of whole degrees, have to differ, and bottles, which have no azimuth, have fewest.
+_MOST_RENDERED = 24_000
+
 
 @dataclass(frozen=True)
 class ObjectsWorldConfig:
@@ -44,6 +48,12 @@ class ObjectsWorldConfig:
             raise InputError(
                 "shares of 0 or more that leave some shapes to train on, and noise of 0 or more "
                 f"are wanted; {shares} of {self.instances} and {self.noise:g} came"
+            )
+        most = _MOST_RENDERED * self.train_instances
+        if self.rendered_images > most:
+            raise InputError(
+                f"{most} rendered images or fewer of {self.train_instances} training shapes of "
+                f"each category are wanted, {self.rendered_images} came; take more instances"
             )
 
     @property
