@@ -260,6 +260,7 @@ def test_options_that_exclude_each_other(shell: Shell, photo: Path) -> None:
     assert "--category-from belongs to a detector" in shell.error(
         photo, "--category-from", "detector"
     )
+    assert "--detector-score belongs to a detector" in shell.error(photo, "--detector-score", 0.9)
     assert "any.onnx does not exist" in shell.error(photo, *detector)
 
 
@@ -306,3 +307,6 @@ def test_from_python(shell: Shell, photo: Path) -> None:
     assert sightline.predict_object(photo, run=run, category="bus").category == "bus"
     with pytest.raises(InputError, match="the picture is 80x60 pixels"):
         sightline.predict_object(read_photo(photo), (1, 1, 1, 1), run=run)
+    for bad in (read_photo(photo) / 255.0, read_photo(photo)[:, :, 0], read_photo(photo)[:0]):
+        with pytest.raises(InputError, match=r"the picture: a uint8 RGB picture .* is wanted"):
+            sightline.predict_object(bad, run=run)

@@ -168,10 +168,11 @@ def test_what_is_no_crop_is_refused(random_model: ObjectsModel) -> None:
 
 
 def test_an_answer_that_is_not_finite_is_said() -> None:
-    model = says([0.2, 0.7, 0.1], turn_from_front(cam_from_object([0.3, 2.0, 5.0], 0.1, 0.0)))
-    model.network.logits.data[:] = torch.nan
-    with pytest.raises(GeometryError, match="finite answers are wanted; the network told"):
-        model.predict(crops(1))
+    for part in ("logits", "vectors"):
+        model = says([0.2, 0.7, 0.1], turn_from_front(cam_from_object([0.3, 2.0, 5.0], 0.1, 0.0)))
+        getattr(model.network, part).data[:] = torch.nan
+        with pytest.raises(GeometryError, match="finite answers are wanted; the network told"):
+            model.predict(crops(1))
 
 
 def test_views_keep_their_order_and_truth(painted: ObjectSet, random_model: ObjectsModel) -> None:

@@ -168,8 +168,13 @@ class PhotoReader:
         """Return the objects of a uint8 (H, W, 3) RGB picture.
 
         Raises:
-            InputError: The box does not fit the picture; the message names it and its size.
+            InputError: It is no such picture, or the box does not fit it; the message names it.
         """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise InputError(
+                f"{name}: a uint8 RGB picture of shape (H, W, 3) is wanted, {image.dtype} "
+                f"{image.shape} came"
+            )
         notes: list[str] = []
         found: list[Detection | None] = [None]
         if self.detector is None:
@@ -225,8 +230,9 @@ def make_reader(run: Path | None, options: ObjectsOptions) -> PhotoReader:
     """
     if options.box is not None and options.detector is not None:
         raise InputError("--box or --detector is wanted, both came")
-    for name in ("detector_weights", "category_from"):
-        if options.detector is None and getattr(options, name) not in (None, "network"):
+    plain = ObjectsOptions()
+    for name in ("detector_weights", "detector_score", "category_from"):
+        if options.detector is None and getattr(options, name) != getattr(plain, name):
             flag = name.replace("_", "-")
             raise InputError(f"--{flag} belongs to a detector: pass --detector too")
     if options.category is not None and options.category_from == "detector":

@@ -212,7 +212,8 @@ class ObjectsModel:
             fused = fuse(network.head, vectors, weights, rule)
             concentration = _numpy(network.head.concentration(fused))
         probabilities = _numpy(likely)
-        if not (np.isfinite(probabilities).all() and np.isfinite(concentration).all()):
+        fused_turns = (turns[rule] for rule in RULES)
+        if not all(np.isfinite(a).all() for a in (probabilities, concentration, *fused_turns)):
             raise GeometryError(f"finite answers are wanted; the network {self.name} gave others")
         sure = np.full(len(crops), self.confidence)
         if self.weights:
