@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import roma
 import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
@@ -167,12 +168,23 @@ def test_what_is_no_crop_is_refused(random_model: ObjectsModel) -> None:
             random_model.predict(bad)
 
 
-def test_an_answer_that_is_not_finite_is_said() -> None:
-    for part in ("logits", "vectors"):
-        model = says([0.2, 0.7, 0.1], turn_from_front(cam_from_object([0.3, 2.0, 5.0], 0.1, 0.0)))
-        getattr(model.network, part).data[:] = torch.nan
-        with pytest.raises(GeometryError, match="finite answers are wanted; the network told"):
-            model.predict(crops(1))
+@pytest.mark.parametrize("head", ["axis_angle", "sixd", "fisher", "bins"])
+@pytest.mark.parametrize("part", ["category.fc", "pose.fc3"])
+def test_an_answer_that_is_not_finite_is_said(head: str, part: str) -> None:
+    config = dataclasses.replace(TINY, head=head, bins=4)
+    network = create_model(config, CATEGORIES)
+    network.get_submodule(part).bias.data[0] = torch.nan
+    with pytest.raises(GeometryError, match="finite answers are wanted; the network told"):
+        ready(network, config, CATEGORIES, "told").predict(crops(1))
+
+
+def test_a_network_can_be_trained_after_one_has_answered(random_model: ObjectsModel) -> None:
+    """roma keeps a matrix of its first call; one of inference mode would pass no gradient on."""
+    roma.mappings._cached_horn_map.cache_clear()
+    random_model.predict(crops(1))
+    total = torch.eye(3).add(torch.arange(9.0).view(1, 3, 3) / 10).requires_grad_()
+    roma.special_procrustes(total).sum().backward()
+    assert torch.isfinite(total.grad).all()
 
 
 def test_views_keep_their_order_and_truth(painted: ObjectSet, random_model: ObjectsModel) -> None:

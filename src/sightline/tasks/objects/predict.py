@@ -199,10 +199,16 @@ class ObjectsModel:
     def _batch(self, crops: Photo, known: NDArray[np.int64], *, trust: bool = False) -> Answers:
         network = self.network
         device = next(network.parameters()).device
-        with torch.inference_mode():
+        # not inference mode: what roma then keeps of its first call lets no gradient pass later on
+        with torch.no_grad():
             images = torch.from_numpy(np.ascontiguousarray(crops)).to(device).permute(0, 3, 1, 2)
             out = network(network.contract.normalise(images))
             vectors, likely = out.vectors.float(), out.logits.float().softmax(dim=1)
+            # before the heads see them: some fail in the middle of an SVD
+            if not (torch.isfinite(vectors).all() and torch.isfinite(likely).all()):
+                raise GeometryError(
+                    f"finite answers are wanted; the network {self.name} gave others"
+                )
             told = torch.from_numpy(known).to(device)
             certain = torch.nn.functional.one_hot(told.clamp(min=0), likely.shape[1]).float()
             weights = torch.where((told >= 0)[:, None], certain, likely) if trust else likely
@@ -212,9 +218,6 @@ class ObjectsModel:
             fused = fuse(network.head, vectors, weights, rule)
             concentration = _numpy(network.head.concentration(fused))
         probabilities = _numpy(likely)
-        fused_turns = (turns[rule] for rule in RULES)
-        if not all(np.isfinite(a).all() for a in (probabilities, concentration, *fused_turns)):
-            raise GeometryError(f"finite answers are wanted; the network {self.name} gave others")
         sure = np.full(len(crops), self.confidence)
         if self.weights:
             sure = confidences(self.weights, evidence(_numpy(weights), concentration))
