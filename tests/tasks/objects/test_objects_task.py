@@ -14,6 +14,7 @@ from sightline.learning.fit import read_history
 from sightline.learning.runs import read_run_table
 from sightline.records.files import read_toml
 from sightline.records.objects import OBJECTS_CSV, ObjectSet, rotations, write_objects_csv
+from sightline.tasks.objects import task as task_module
 from sightline.tasks.objects.config import ObjectsConfig, read_config
 from sightline.tasks.objects.predict import load_run
 from sightline.tasks.objects.task import train_objects
@@ -119,6 +120,30 @@ def test_a_training_killed_in_step_3_goes_on_there_to_the_same_weights(
     killed = state(tmp_path / "killed")
     for key, value in state(tmp_path / "whole").items():
         assert torch.equal(value, killed[key]), key
+
+
+def test_a_training_killed_between_its_last_two_files_is_not_finished(
+    painted: ObjectSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken for finished, it would lack its steps, its scores and its confidence."""
+    config = quick(protocol="joint")
+    whole = train_objects(painted, config, tmp_path / "whole")
+    for name in ("write_config", "save_weights"):
+        real = getattr(task_module, name)
+
+        def killed(*args: object, name: str = name, real: object = real, **about: object) -> None:
+            if name == "save_weights" or "steps" in about["run"]:  # type: ignore[operator]
+                raise KeyboardInterrupt
+            real(*args, **about)  # type: ignore[operator]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(task_module, name, killed)
+            with pytest.raises(KeyboardInterrupt):
+                train_objects(painted, config, tmp_path / name)
+        run = train_objects(painted, config, tmp_path / name)
+        tables = [read_run_table(one.directory) for one in (run, whole)]
+        assert tables[0].keys() == tables[1].keys()
+        assert run.model.confidence == whole.model.confidence == tables[0]["confidence"]
 
 
 def test_runs_that_differ_in_lambda_share_all_but_the_joint_step(
@@ -267,3 +292,24 @@ def test_rendered_views_of_another_folder_are_added(painted: ObjectSet, tmp_path
     )
     with pytest.raises(InputError, match="rendered views of chair"):
         train_objects(chairs, config, tmp_path / "chairs")
+
+
+def test_what_a_rendered_folder_keeps_for_tests_is_not_trained_on(
+    painted: ObjectSet, tmp_path: Path
+) -> None:
+    kept = make_painted_objects(tmp_path / "kept", {"validation": 2, "test": 3}, ("bus", "car"))
+    write_objects_csv(kept.root / OBJECTS_CSV, kept.views)
+    config = quick(rendered=str(kept.root))
+    with pytest.raises(InputError, match=r"wanted to train on, none of 10 is one; .*--rendered"):
+        train_objects(painted, config, tmp_path / "run")
+    bare = tuple(dataclasses.replace(view, split="") for view in kept.views[:4])
+    write_objects_csv(kept.root / OBJECTS_CSV, (*bare, *kept.views[4:]))
+    run = train_objects(painted, config, tmp_path / "run")
+    assert read_run_table(run.directory)["rendered_views"] == 4
+    # nor is a folder taken in silence that no step looks at
+    for changes, said in (
+        ({"protocol": "joint"}, "`--protocol joint` has no step that teaches pose alone"),
+        ({"fine_tune": str(run.directory)}, "fine-tuning has no step that teaches pose alone"),
+    ):
+        with pytest.raises(InputError, match=said):
+            train_objects(painted, dataclasses.replace(config, **changes), tmp_path / "none")

@@ -36,7 +36,7 @@ from sightline.tasks.objects.predict import (
 )
 from sightline.tasks.objects.samples import Samples, joined, margin_px, usable_views
 from sightline.tasks.objects.stages import Training, make_steps
-from sightline.tasks.objects.steps import steps_until
+from sightline.tasks.objects.steps import protocol, steps_until
 from sightline.tasks.objects.teaching import TrainingViews
 
 Progress = Callable[[str, float], None]
@@ -162,8 +162,9 @@ def train_objects(
     about |= {"seconds": round(sum(row["seconds"] for row in rows), 1), "steps": rows}
     about |= {"confidence": confidence, "confidence_weights": list(weights)}
     about |= {k: v for k, v in rows[-1].items() if k.startswith("validation_") or k == "score"}
-    save_weights(run_dir / WEIGHTS, network, task="objects", model=config.architecture)
+    # the weights come last: with them the run is finished, and must have said all of itself
     write_config(run_dir / CONFIG, config, run=about)
+    save_weights(run_dir / WEIGHTS, network, task="objects", model=config.architecture)
     name = run_dir.resolve().name
     model = ready(network, config, data.categories, name, confidence, weights)
     return Run(run_dir, model, result)
@@ -234,20 +235,30 @@ def _parts(data: ObjectSet, config: ObjectsConfig) -> _Parts:
 def _rendered_views(data: ObjectSet, config: ObjectsConfig) -> ObjectSet:
     """Return the views of the rendered folder that teach this set's categories.
 
+    Its training views, or those of no split: what is kept for tests never teaches.
+
     Raises:
-        InputError: None has a category of the set and a rotation.
+        InputError: None has a category of the set and a rotation, or no step would look at them.
     """
+    if not any(step.rendered for step in protocol(config, len(data.categories))):
+        what = "fine-tuning" if config.fine_tune else f"`--protocol {config.protocol}`"
+        raise InputError(
+            f"{what} has no step that teaches pose alone, to which rendered images are added; "
+            "leave `--rendered` out, or pass `--protocol pose_first`"
+        )
     found = open_objects(Path(config.rendered))
-    views = found.part("train").views if "train" in found.splits() else found.views
+    split = "train" if "train" in found.splits() else ""
     chosen = tuple(
         replace(view, rendered=True)
-        for view in views
-        if view.category in data.categories and view.cam_from_object is not None
+        for view in found.views
+        if view.split == split
+        and view.category in data.categories
+        and view.cam_from_object is not None
     )
     if not chosen:
         raise InputError(
             f"{found.root}: rendered views of {', '.join(data.categories)} with rotations are "
-            f"wanted, none of {len(views)} is one; check `--rendered`"
+            f"wanted to train on, none of {len(found)} is one; check `--rendered`"
         )
     return replace(found, views=chosen, categories=data.categories)
 
