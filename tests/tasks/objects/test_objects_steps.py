@@ -262,14 +262,24 @@ def test_a_step_depends_on_data_and_rendered_images_and_a_weights_file(tmp_path:
     assert shared(own, dataclasses.replace(own, tuned="fc")) == 3
 
 
-def test_a_loss_that_is_not_finite_names_its_term(painted: ObjectSet, tmp_path: Path) -> None:
-    network = create_model(QUICK, KINDS)
+@pytest.mark.parametrize(
+    ("head", "fusion"),
+    [("axis_angle", "weighted"), ("axis_angle", "chordal"), ("fisher", "weighted")],
+)
+@pytest.mark.parametrize("part", ["pose", "category"])
+def test_a_loss_that_is_not_finite_names_its_term(
+    head: str, fusion: str, part: str, painted: ObjectSet, tmp_path: Path
+) -> None:
+    """Where the head or the fusion makes an SVD of it, too."""
+    config = quick(head=head, fusion=fusion)
+    network = create_model(config, KINDS)
+    last = network.pose.fc3 if part == "pose" else network.category.fc
     with torch.no_grad():
-        network.pose.fc3.bias.fill_(float("nan"))
-    step = protocol(QUICK, 3)[4]
-    batches = TrainingViews(samples_of(painted, "train"), QUICK).batches(step, QUICK, network)
-    with pytest.raises(NonFiniteLossError, match="the term 'pose' is nan"):
-        fit(StepTask(network, step, QUICK, KINDS, None), batches, QUICK, tmp_path)
+        last.bias.fill_(float("nan"))
+    step = protocol(config, 3)[4]
+    batches = TrainingViews(samples_of(painted, "train"), config).batches(step, config, network)
+    with pytest.raises(NonFiniteLossError, match=f"the term '{part}' is nan"):
+        fit(StepTask(network, step, config, KINDS, None), batches, config, tmp_path)
 
 
 def test_validation_scores_are_those_of_the_answers(painted: ObjectSet) -> None:

@@ -76,9 +76,12 @@ class ObjectsLoss(nn.Module):
         if not has_pose.any():
             return {"pose": out.vectors.sum() * 0.0}
         vectors, category = out.vectors[has_pose], category[has_pose]
+        likely = out.logits[has_pose].softmax(dim=1)
+        if not (torch.isfinite(vectors).all() and torch.isfinite(likely).all()):
+            # an SVD of NaN fails before anybody can refuse the loss by its term's name
+            return {"pose": vectors.sum() * torch.nan}
         true = turn[has_pose].to(vectors.dtype)
         if step == "joint" and self._fusion == "chordal" and self._angles:
-            likely = out.logits[has_pose].softmax(dim=1)
             rotation = fused_rotation(self._head, vectors, likely, "chordal")
             target = self._target(true, rotation, category)
             loss = geodesic(rotation, target)
@@ -86,7 +89,6 @@ class ObjectsLoss(nn.Module):
         if step == "pose":
             vector = chosen(vectors, category)
         else:
-            likely = out.logits[has_pose].softmax(dim=1)
             rule: Literal["top1", "weighted"] = "top1" if self._fusion == "top1" else "weighted"
             vector = fuse(self._head, vectors, likely, rule)
         with torch.no_grad():
