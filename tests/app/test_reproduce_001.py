@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from sightline.app.papers import find_paper
+from sightline.app.papers.paper001 import cars as cars_module
 from sightline.app.papers.paper001 import reproduce as reproduce_module
 from sightline.app.papers.paper001 import study as study_module
 from sightline.app.papers.paper001.cars import car_scores, car_sets, cars_config
@@ -312,6 +313,7 @@ def test_real_cars_are_held_against_rendered_ones(painted: ObjectSet, tmp_path: 
     assert "5 real cars" in found.title
     assert any("6 real and 4 rendered cars" in note for note in found.notes)
     assert any(note.startswith("rendered cars beside the real ones") for note in found.notes)
+    assert any(note.startswith("from scratch, at the same size") for note in found.notes)
     runs = {path.name.rpartition("-")[0]: path for path in (tmp_path / "out" / "runs").iterdir()}
     tuned = read_run_table(runs["cars-tuned"])
     assert "fine-tuned from" in tuned["weights_from"]
@@ -329,7 +331,11 @@ def test_cars_sets_and_scores() -> None:
     empty = ObjectSet("none", Path("none"), (), ("car",))
     with pytest.raises(InputError, match="cars with a pose are wanted"):
         car_sets(empty, empty, Path("out"))
-    assert cars_config(QUICK.training()).head == scratch_config().head
+    scratch = cars_config(QUICK.training())
+    assert scratch.head == scratch_config().head
+    assert cars_module._origin(scratch) == "from scratch"
+    published = cars_config(QUICK.training(weights="imagenet"))
+    assert cars_module._origin(published) == "from imagenet weights"
 
 
 def predictions(

@@ -103,7 +103,7 @@ def table_cars(study: Study, folder: Path) -> Section:
             "tested on photos that no training saw",
             f"each training {_budget(config)}, head {config.head}: axis-angle vectors jump at pi, "
             "where cars show their rear; rendered, then real ones have two trainings",
-            "from scratch, at the same size as the networks of the other tables",
+            f"{_origin(config)}, at the same size as the networks of the other tables",
         ),
         (bar_chart(folder, "table-cars", azimuth, "median azimuth error (deg)"),),
         scores,
@@ -155,6 +155,10 @@ def _order(scores: dict[str, dict[str, float]]) -> list[str]:
         f"rendered cars beside the real ones {word}: {with_rendered:.2f} against "
         f"{err['real cars']:.2f} deg with real ones alone",
     ]
+
+
+def _origin(config: ObjectsConfig) -> str:
+    return "from scratch" if config.weights == "none" else f"from {config.weights} weights"
 
 
 def _budget(config: Any) -> str:

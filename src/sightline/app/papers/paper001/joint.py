@@ -91,7 +91,10 @@ _COMPARISONS = {
         },
         lambda of: conclusions.protocols(errors(of), accuracies(of)),
         {},
-        ("both have the same time for all their steps together",),
+        (
+            "with a budget of minutes both have the same time for all their steps together; by "
+            "epochs pose-first has one step more",
+        ),
     ),
     "12": _Comparison(
         "weight of the category loss (lambda), pose-first",

@@ -60,7 +60,7 @@ def table3(study: Study, _folder: Path) -> Section:
         (
             *said(conclusions.stages(errors(scores)), *scores.values()),
             "the pose of the true category's network; steps 1 and 2 only, with a quarter of the "
-            "time of a whole training",
+            "minutes of a whole training, or by epochs",
             study.spread_note(*scores.values()),
             study.settings_note(),
         ),
