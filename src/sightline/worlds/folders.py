@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sightline.errors import InputError
-from sightline.records.files import digest, read_toml, write_toml
+from sightline.records.files import digest, locked_folder, read_toml, write_toml
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-def claim_folder(
+@contextmanager
+def claimed_folder(
     root: Path, config: DataclassInstance, marker: str, version: int, things: str
-) -> None:
-    """Mark a new or empty folder as this config's, or see that it is.
+) -> Iterator[None]:
+    """Hold a folder's lock; a new or empty one is marked as this config's, another one has to be.
 
     Args:
         root: The folder.
@@ -28,21 +31,42 @@ def claim_folder(
     Raises:
         InputError: The folder holds other things, or was made from another config.
     """
-    made_from, path = digest(version, asdict(config)), root / marker
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        if not path.is_file():
-            raise InputError(
-                f"a new or empty folder is wanted, {root} holds other things; choose another "
-                "(nothing was changed)"
-            )
-        there = read_toml(path)
-        if there.get("digest") != made_from:
-            raise InputError(
-                f"{root} holds {things} of another config ({_differences(there, config)}); choose "
-                "another folder, or the same config to go on (nothing was changed)"
-            )
-        return
-    write_toml(path, {"digest": made_from, "config": asdict(config)})
+    made_from = digest(version, asdict(config))
+    if root.exists():  # refused at once, not when a render that is at work there ends
+        _is_marked(root, config, marker, made_from, things)
+    root.mkdir(parents=True, exist_ok=True)
+    with locked_folder(root):
+        if not _is_marked(root, config, marker, made_from, things):
+            write_toml(root / marker, {"digest": made_from, "config": asdict(config)})
+        yield
+
+
+def _is_marked(
+    root: Path, config: DataclassInstance, marker: str, made_from: str, things: str
+) -> bool:
+    """Return whether the folder is this config's; False where it is empty.
+
+    Raises:
+        InputError: It is neither.
+    """
+    path = root / marker
+    # Looked at before the marker, which another process may be about to write; one that was killed
+    # then has left its beginning.
+    empty = root.is_dir() and all(p.name.startswith(f".{marker}.") for p in root.iterdir())
+    if not path.is_file():
+        if empty:
+            return False
+        raise InputError(
+            f"a new or empty folder is wanted, {root} holds other things; choose another "
+            "(nothing was changed)"
+        )
+    there = read_toml(path)
+    if there.get("digest") != made_from:
+        raise InputError(
+            f"{root} holds {things} of another config ({_differences(there, config)}); choose "
+            "another folder, or the same config to go on (nothing was changed)"
+        )
+    return True
 
 
 def _differences(there: dict[str, Any], config: DataclassInstance) -> str:

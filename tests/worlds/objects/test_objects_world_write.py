@@ -1,11 +1,14 @@
 """The objects as files: read back as written, the same from one seed, split by shape, resumed."""
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -20,7 +23,7 @@ from sightline.geometry.viewpoint import cam_from_object
 from sightline.records.objects import CATEGORIES, ObjectSet
 from sightline.records.pascal3d import read_annotation
 from sightline.records.rendered_views import FOLDER
-from sightline.worlds import OBJECTS
+from sightline.worlds import OBJECTS, folders
 from sightline.worlds.objects import ObjectsWorldConfig
 from sightline.worlds.objects import write as writing
 from sightline.worlds.objects.catalogue import build_object
@@ -239,6 +242,43 @@ def test_another_config_in_the_folder_is_refused(
     with pytest.raises(InputError, match=r"objects of another config \(seed 3 there, 5 wanted\)"):
         write_objects(small_set.root, replace(small_config, seed=5))
     assert _content(small_set.root) == before
+
+
+def test_of_two_configs_at_once_in_a_new_folder_one_is_refused(
+    tmp_path: Path, small_config: ObjectsWorldConfig, monkeypatch: pytest.MonkeyPatch
+):
+    both_found_it_empty = threading.Barrier(2)
+    write_toml = folders.write_toml
+
+    def late(path: Path, value: dict[str, object]) -> None:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both_found_it_empty.wait(timeout=0.5)
+        write_toml(path, value)
+
+    def start(seed: int) -> str:
+        try:
+            write_objects(tmp_path / "set", replace(small_config, seed=seed))
+        except InputError as error:
+            return str(error)
+        return ""
+
+    monkeypatch.setattr(folders, "write_toml", late)
+    monkeypatch.setattr(writing, "render_all", lambda *_: (k for k in ()))
+    monkeypatch.setattr(writing, "collect_objects", lambda *_: small_config)
+    with ThreadPoolExecutor(2) as pool:
+        said = sorted(pool.map(start, (1, 2)))
+    assert said[0] == ""
+    assert "holds objects of another config" in said[1]
+
+
+def test_what_a_process_killed_at_the_very_start_left_is_no_other_thing(
+    tmp_path: Path, small_config: ObjectsWorldConfig, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / ".objects.toml.17-abcd.tmp.toml").write_text("dig")
+    monkeypatch.setattr(writing, "render_all", lambda *_: (k for k in ()))
+    monkeypatch.setattr(writing, "collect_objects", lambda *_: small_config)
+    write_objects(tmp_path, small_config)
+    assert (tmp_path / "objects.toml").is_file()
 
 
 def test_a_folder_with_other_things_is_refused_and_kept(tmp_path: Path):

@@ -11,11 +11,11 @@ from typing import get_args
 import numpy as np
 
 from sightline.geometry.viewpoint import cam_from_object
-from sightline.records.files import locked_folder, write_text
+from sightline.records.files import write_text
 from sightline.records.objects import CATEGORIES, ObjectSet, ObjectView
 from sightline.records.pascal3d import Origin, image_set
 from sightline.worlds.crew import Job, render_all
-from sightline.worlds.folders import claim_folder
+from sightline.worlds.folders import claimed_folder
 from sightline.worlds.objects.config import ObjectsWorldConfig
 from sightline.worlds.objects.render import SHAPES, Shape, all_shapes, render_shape
 
@@ -51,8 +51,7 @@ def write_objects(
     """
     root = Path(root)
     report = progress or (lambda stage, fraction: None)
-    claim_folder(root, config, OBJECTS_TOML, _FORMAT, "objects")
-    with locked_folder(root):
+    with claimed_folder(root, config, OBJECTS_TOML, _FORMAT, "objects"):
         shapes = all_shapes(config)
         missing = [k for k, shape in enumerate(shapes) if not shape.marker(root).is_file()]
         if missing:

@@ -12,7 +12,6 @@ import numpy as np
 
 from sightline.geometry import Pose
 from sightline.geometry.pose import relative_pose
-from sightline.records.files import locked_folder
 from sightline.records.pairs import (
     PAIRS_CSV,
     ImagePair,
@@ -21,7 +20,7 @@ from sightline.records.pairs import (
     write_pair_set,
 )
 from sightline.worlds.crew import Job, render_all
-from sightline.worlds.folders import claim_folder
+from sightline.worlds.folders import claimed_folder
 from sightline.worlds.rooms.config import RoomsConfig
 from sightline.worlds.rooms.render import VIEWS_JSON, render_room, room_name, view_name
 
@@ -55,8 +54,7 @@ def write_rooms(
     """
     root = Path(root)
     report = progress or (lambda stage, fraction: None)
-    claim_folder(root, config, ROOMS_TOML, _FORMAT, "rooms")
-    with locked_folder(root):
+    with claimed_folder(root, config, ROOMS_TOML, _FORMAT, "rooms"):
         images = root / "images"
         missing = _missing(images, config)
         if not missing and (root / PAIRS_CSV).is_file():
