@@ -14,6 +14,7 @@ from sightline.learning.fit import read_history
 from sightline.learning.runs import read_run_table
 from sightline.records.files import read_toml
 from sightline.records.objects import OBJECTS_CSV, ObjectSet, rotations, write_objects_csv
+from sightline.records.rendered_views import FOLDER
 from sightline.tasks.objects import task as task_module
 from sightline.tasks.objects.config import ObjectsConfig, read_config
 from sightline.tasks.objects.predict import load_run
@@ -292,6 +293,27 @@ def test_rendered_views_of_another_folder_are_added(painted: ObjectSet, tmp_path
     )
     with pytest.raises(InputError, match="rendered views of chair"):
         train_objects(chairs, config, tmp_path / "chairs")
+
+
+def test_rendered_images_beside_other_pictures_are_those_that_are_meant(
+    painted: ObjectSet, tmp_path: Path
+) -> None:
+    """`sightline render objects FOLDER --rendered-images N` puts both there."""
+    whole = make_painted_objects(tmp_path / "both", {"train": 5}, ("bus", "car"))
+    write_objects_csv(whole.root / OBJECTS_CSV, whole.views)
+    inner = make_painted_objects(whole.root / FOLDER, {"train": 2}, ("bus", "car"), seed=9)
+    write_objects_csv(inner.root / OBJECTS_CSV, inner.views)
+    found = task_module._rendered_views(painted, quick(rendered=str(whole.root)))
+    assert found.root == inner.root
+    assert len(found) == 4
+
+
+def test_what_was_left_out_of_the_data_is_told(painted: ObjectSet, tmp_path: Path) -> None:
+    data = dataclasses.replace(painted, left_out=(("missing image (first: /x/gone.png)", 2),))
+    said: list[str] = []
+    train_objects(data, quick(protocol="joint"), tmp_path / "run", lambda t, _f: said.append(t))
+    logged = [text.split(":")[0] for text in said]  # what a log shows of a text
+    assert f"{data.name} without 2 missing image (first /x/gone.png)" in logged
 
 
 def test_what_a_rendered_folder_keeps_for_tests_is_not_trained_on(

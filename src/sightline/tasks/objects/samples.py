@@ -288,7 +288,8 @@ def _tell_unreadable(data: ObjectSet, there: NDArray[np.bool_], progress: Progre
         why = str(error) if str(name) in str(error) else f"{name}: {error}"
     if not there.any():
         raise InputError(f"objects whose image can be read are wanted; {why}")
-    progress(f"{int((~there).sum())} of {len(there)} objects left out; the first: {why}", 0.0)
+    # a log shows what stands before the first colon
+    progress(f"{int((~there).sum())} of {len(there)} objects left out, the first as {why}", 0.0)
 
 
 def _files_digest(data: ObjectSet, context: float) -> str:

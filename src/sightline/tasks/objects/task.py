@@ -24,6 +24,7 @@ from sightline.learning.runs import (
 )
 from sightline.records.files import digest, digest_files
 from sightline.records.objects import SYMMETRY, ObjectSet, ObjectView, rotations
+from sightline.records.rendered_views import FOLDER
 from sightline.tasks.objects.config import ObjectsConfig, read_config, write_config
 from sightline.tasks.objects.model import ObjectsNet, create_model
 from sightline.tasks.objects.predict import (
@@ -155,6 +156,9 @@ def train_objects(
     about = _about(data, parts, network) | {"data": kept}
     write_config(run_dir / CONFIG, config, run=about)
     progress(f"{config.backbone} weights: {network.weights_from}", 0.0)
+    for reason, count in data.left_out:
+        # a log shows what stands before the first colon
+        progress(f"{data.name} without {count} {reason.replace(': ', ' ')}", 0.0)
     shared = parts.read(config, about, progress)
     result, rows = make_steps(shared, network, steps, start, steps_dir or run_dir / STEPS)
     confidence, weights = _confidence(network, config, data.categories, shared.held_out)
@@ -246,7 +250,9 @@ def _rendered_views(data: ObjectSet, config: ObjectsConfig) -> ObjectSet:
             f"{what} has no step that teaches pose alone, to which rendered images are added; "
             "leave `--rendered` out, or pass `--protocol pose_first`"
         )
-    found = open_objects(Path(config.rendered))
+    folder = Path(config.rendered)
+    # rendered objects have theirs beside pictures of the other kind
+    found = open_objects(folder / FOLDER if (folder / FOLDER).is_dir() else folder)
     split = "train" if "train" in found.splits() else ""
     chosen = tuple(
         replace(view, rendered=True)
