@@ -187,11 +187,12 @@ def train(
     batches, held_out = _prepare(place, config, network, (frames, validation), progress)
     task = AbsoluteTask(network, config, held_out)
     result = fit(task, batches, config, run_dir, progress)
-    save_weights(run_dir / WEIGHTS, network, task="absolute", model=config.model)
-    (run_dir / BEST).unlink(missing_ok=True)  # model.safetensors now holds these
     about |= {"seconds": round(result.seconds, 1), "epochs": result.epochs}
     about |= {"best_epoch": result.best_epoch}
     write_config(run_dir / CONFIG, config, run=about)
+    # the weights come last: with them a run counts as finished
+    save_weights(run_dir / WEIGHTS, network, task="absolute", model=config.model)
+    (run_dir / BEST).unlink(missing_ok=True)  # model.safetensors now holds these
     return Run(run_dir, ready(network, config), result)
 
 

@@ -203,13 +203,14 @@ def train_relative(
         progress("matching is taught by the depth beside the images", 0.0)
     result = fit(task, PairBatches(training, frames, config, depth), config, run_dir, progress)
     confidence, weights = _confidence(network, validation)
-    save_weights(run_dir / WEIGHTS, network, task="relative", model=config.model)
-    (run_dir / BEST).unlink(missing_ok=True)  # model.safetensors now holds these
     about |= {"seconds": round(result.seconds, 1), "epochs": result.epochs}
     about |= {"best_epoch": result.best_epoch, "confidence": confidence}
     about |= {"confidence_weights": list(weights)}
     about |= {k: round(v, 4) for k, v in result.best.items()}
     write_config(run_dir / CONFIG, config, run=about)
+    # the weights come last: with them a run counts as finished
+    save_weights(run_dir / WEIGHTS, network, task="relative", model=config.model)
+    (run_dir / BEST).unlink(missing_ok=True)  # model.safetensors now holds these
     return Run(run_dir, ready(network, config, run_dir.resolve().name, confidence, weights), result)
 
 
