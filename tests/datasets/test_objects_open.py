@@ -164,3 +164,22 @@ def test_what_is_no_object_set_says_what_is_known_and_what_came(tmp_path):
         open_objects(tmp_path / "notes.txt")
     with pytest.raises(InputError, match="1 or more"):
         open_objects(tmp_path, max_views=0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "what"),
+    [
+        (["a.png,mug_1,train", "a.png,mug_1,test"], "the picture a.png is in train and in test"),
+        (["a.png,mug_1,test", "b.png,mug_1,train"], "the source mug_1 is in test and in train"),
+    ],
+)
+def test_a_picture_or_source_in_two_splits_is_refused(tmp_path, rows, what):
+    for name in "ab":
+        picture(tmp_path / f"{name}.png")
+    lines = [row.replace(",", ",0,0,64,48,mug,", 1) for row in rows]
+    table = tmp_path / "mugs.csv"
+    table.write_text("\n".join([f"{HEADER},source,split", *lines]) + "\n")
+    with pytest.raises(InputError, match=what):
+        open_objects(table)
+    table.write_text("\n".join([f"{HEADER},source,split", *lines[:1]]) + "\n")
+    assert len(open_objects(table)) == 1

@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 from sightline.datasets.objects import LAYOUTS
-from sightline.datasets.pascal3d import expected_counts
 from sightline.records.objects import OBJECTS_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,8 +37,3 @@ def test_every_layout_has_its_row_in_the_order_of_the_code():
     for row, layout, sign in zip(rows, LAYOUTS, signs, strict=True):
         assert sign in row[1]
         assert sign in layout.name
-
-
-def test_the_papers_totals_are_named():
-    for split in ("train", "validation", "test"):
-        assert f"{sum(expected_counts(split).values()):,}" in PAGE.read_text()

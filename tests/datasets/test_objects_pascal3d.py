@@ -7,10 +7,8 @@ import pytest
 from PIL import Image
 
 from sightline.datasets.objects import open_objects
-from sightline.datasets.pascal3d import compare_counts, expected_counts
 from sightline.errors import InputError
 from sightline.geometry.viewpoint import cam_from_object
-from sightline.records.objects import CATEGORIES
 from sightline.records.pascal3d import Pascal3dObject, folder_name, image_set, write_annotation
 
 BOX = (4.0, 3.0, 60.0, 40.0)
@@ -266,20 +264,3 @@ def test_only_some_categories(folder):
     assert (data.categories, len(data)) == (("car",), 3)
     with pytest.raises(InputError, match="sofa_imagenet"):
         folder.open(categories=["sofa"])
-
-
-def test_table_2_adds_up_to_the_papers_totals():
-    totals = [sum(expected_counts(split).values()) for split in ("train", "validation", "test")]
-    assert totals == [17302, 1782, 1759]
-    assert sum(totals) == 20843
-    assert list(expected_counts("train")) == list(CATEGORIES)
-    assert expected_counts("train")["car"] == 5287
-    assert expected_counts("test")["diningtable"] == 17
-
-
-def test_counts_are_compared_with_table_2(folder):
-    assert compare_counts(folder.open()) == [
-        ("train", "car", 5287, 3),
-        ("validation", "car", 294, 0),
-        ("test", "car", 262, 0),
-    ]

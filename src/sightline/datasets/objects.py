@@ -15,7 +15,13 @@ import numpy as np
 from sightline.datasets import pascal3d, rendered_views, stanford_cars
 from sightline.datasets.left_out import LeftOut
 from sightline.errors import InputError
-from sightline.records.objects import OBJECTS_CSV, ObjectSet, in_order, read_objects_csv
+from sightline.records.objects import (
+    OBJECTS_CSV,
+    ObjectSet,
+    ObjectView,
+    in_order,
+    read_objects_csv,
+)
 
 
 @dataclass(frozen=True)
@@ -113,9 +119,24 @@ def _csv(path: Path, _choice: _Choice) -> ObjectSet:
     for image in missing:
         left_out.add("missing image", image)
     left_out.check(table, len(views))
+    _refuse_leaks(table, views)
     name = table.parent.resolve().name if table.name == OBJECTS_CSV else table.stem
     categories = in_order(view.category for view in views)
     return ObjectSet(name, table.parent, tuple(views), categories, left_out.counts())
+
+
+def _refuse_leaks(table: Path, views: Sequence[ObjectView]) -> None:
+    """Raise where one picture or source is in two splits: scores would then be too good."""
+    splits: dict[str, str] = {}
+    for view in views:
+        for what in (f"the picture {view.image}", f"the source {view.source}"):
+            if view.split and not what.endswith(" "):
+                before = splits.setdefault(what, view.split)
+                if before != view.split:
+                    raise InputError(
+                        f"{table}: {what} is in {before} and in {view.split}; put all objects of "
+                        "one picture and of one source into one split"
+                    )
 
 
 def _pascal3d(path: Path, choice: _Choice) -> ObjectSet:

@@ -20,7 +20,7 @@ from sightline.errors import InputError
 from sightline.geometry.viewpoint import cam_from_object
 from sightline.media.orientation import UPRIGHT
 from sightline.media.photo import photo_header
-from sightline.records.objects import CATEGORIES, ObjectSet, ObjectView, clipped, in_order
+from sightline.records.objects import ObjectSet, ObjectView, clipped, in_order
 from sightline.records.pascal3d import (
     ANNOTATIONS,
     IMAGE_SETS,
@@ -31,13 +31,6 @@ from sightline.records.pascal3d import (
     image_set,
     read_annotation,
 )
-
-#: Table 2 of the paper, in the order of CATEGORIES.
-_PAPER_COUNTS = {
-    "train": (1765, 794, 1979, 1303, 1024, 5287, 967, 737, 634, 601, 1016, 1195),
-    "validation": (242, 108, 177, 201, 149, 294, 161, 26, 119, 38, 100, 167),
-    "test": (244, 112, 163, 177, 144, 262, 180, 17, 127, 37, 105, 191),
-}
 
 #: Outside this many picture sides, a focal length is a stand-in and not the camera's.
 _FOCAL_SIDES = (0.2, 30.0)
@@ -97,27 +90,6 @@ def read_pascal3d(root: Path, categories: Sequence[str] | None = None) -> Object
         if coarse
         else (),
     )
-
-
-def expected_counts(split: str) -> dict[str, int]:
-    """Return the number of a split's objects of each category in the paper (Table 2)."""
-    return dict(zip(CATEGORIES, _PAPER_COUNTS[split], strict=True))
-
-
-def compare_counts(data: ObjectSet) -> list[tuple[str, str, int, int]]:
-    """Return split, category, the paper's count and this set's, where the two differ.
-
-    Categories that the set does not have at all are not compared.
-    """
-    rows = []
-    for split in _PAPER_COUNTS:
-        here, paper = data.counts(split), expected_counts(split)
-        rows += [
-            (split, category, paper[category], here[category])
-            for category in data.categories
-            if category in paper and paper[category] != here[category]
-        ]
-    return rows
 
 
 def _folders(root: Path) -> Iterator[_Folder]:

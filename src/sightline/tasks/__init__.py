@@ -71,5 +71,9 @@ class PhotoAnswers(Protocol):
 class PhotoPredictor(Protocol):
     """Answers for photo after photo."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of all its answers, said once."""
+
     def __call__(self, name: str, image: NDArray[np.uint8], /) -> PhotoAnswers:
         """Return what a uint8 (H, W, 3) RGB picture shows; ``name`` is for messages."""

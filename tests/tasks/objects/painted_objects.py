@@ -92,9 +92,5 @@ def make_painted_objects(
                 name = Path("images") / f"{split}-{category}-{number:04d}.jpg"
                 write_photo(root / name, image)
                 q = tuple(float(v) for v in turn)
-                views.append(
-                    ObjectView(
-                        name, box, category, q, split, f"{category}-{number}", focal_px=focal
-                    )
-                )
+                views.append(ObjectView(name, box, category, q, split, name.stem, focal_px=focal))
     return ObjectSet("painted", root, tuple(views), tuple(categories))

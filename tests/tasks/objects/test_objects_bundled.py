@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 import sightline
+from sightline.cli.main import main
 from sightline.records.objects import ObjectSet
 from sightline.tasks.objects.checkpoint import BUNDLED, CARD
 from sightline.tasks.objects.metrics import right_mask, score_predictions
@@ -61,6 +63,16 @@ def test_it_answers_a_photo_from_python(new_objects: ObjectSet) -> None:
         photo = np.asarray(image.convert("RGB"))
     answer = sightline.predict_object(photo, view.box)
     assert set(answer.to_json()["probabilities"]) == set(new_objects.categories)
+
+
+def test_the_command_says_once_what_it_knows(
+    new_objects: ObjectSet, capfd: pytest.CaptureFixture[str]
+) -> None:
+    photos = [str(new_objects.path(view)) for view in new_objects.views[:2]]
+    assert main(["predict", "objects", *photos, "--json"]) == 0
+    said = capfd.readouterr()
+    assert [json.loads(line)["image"] for line in said.out.splitlines()] == photos
+    assert said.err.count("knows rendered objects") == 1
 
 
 def test_it_is_small_and_says_what_it_cannot_do() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 from painted_objects import make_painted_objects
 from untrained_runs import make_run
 
-from sightline.errors import InputError
+from sightline.datasets.objects import open_objects
+from sightline.errors import InputError, MediaError
 from sightline.records.objects import OBJECTS_CSV, ObjectSet, write_objects_csv
 from sightline.tasks.objects import predict, report
 from sightline.tasks.objects.evaluate import (
@@ -128,6 +130,24 @@ def test_categories_go_by_name_and_unknown_ones_are_left_out(
     assert judged.predictions.categories == ("sofa", "car")
     assert judged.constant is not None
     assert judged.constant.probabilities[0].tolist() == [0.0, 1.0]
+
+
+def test_damaged_pictures_are_left_out_and_counted(
+    on_disk: Path, run: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(on_disk, root)
+    data = open_objects(root)
+    broken = data.path(data.part("test").views[0])
+    broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
+    for _ in range(2):  # made, then read back
+        (one,) = evaluate_runs([run], [data], tmp_path / "out")["judged"]
+        assert one["scores"]["objects"] == data.splits()["test"] - 1
+        assert one["left_out"] == {f"damaged image (first: {broken})": 1}
+    for view in data.views:
+        data.path(view).write_bytes(b"nothing")
+    with pytest.raises(MediaError):
+        evaluate_runs([run], [data], tmp_path / "all")
 
 
 def test_a_set_of_unknown_categories_is_refused(painted: ObjectSet, tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ def run(arguments: Sequence[str]) -> int:
     network, sources = _split(options.sources)
     photos_of(sources)  # before the network is read
     predictor = task.load("predictor")(network, options.task)
+    for note in predictor.notes:
+        print(f"note: {note}", file=sys.stderr, flush=True)
     all_answered = True
     for result in predict_photos(predictor, sources, options.out):
         if result.answers is None:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sightline.errors import InputError
+from sightline.errors import InputError, MediaError
 from sightline.learning.runs import CONFIG, WEIGHTS, read_run_table
+from sightline.media import read_photo
 from sightline.records.files import digest, digest_files, locked_folder, write_json
 from sightline.records.objects import ObjectSet, ObjectView
 from sightline.tasks.objects.metrics import constant_predictions, score_predictions
@@ -92,7 +93,7 @@ def evaluate_runs(
         InputError: No run or no set, the same one twice, a set without that split, or without any
             category that the run knows.
         WeightsError: A run that has not ended.
-        MediaError: An image is missing or damaged.
+        MediaError: No image can be read; those that cannot beside others are left out and counted.
     """
     judged = judge_runs(runs, sets, out, progress, split=split)
     tables = [_metrics(one) for one in judged]
@@ -204,15 +205,52 @@ def _judge(
     key = digest(weights, objects_digest(judged))[:8]
     folder = out / f"{_file_name(run_name)}-on-{_file_name(set_name)}-{key}"
     if not (folder / PREDICTIONS).is_file():
-        from sightline.tasks.objects.predict import load_run
-
-        write_predictions(folder / PREDICTIONS, load_run(run).predict_views(judged, progress))
+        write_predictions(folder / PREDICTIONS, _answers(run, judged, progress))
     predictions = read_predictions(folder / PREDICTIONS)
+    judged = _of_images(judged, set(predictions.images))
     train, constant_of = _training_views(run, data, judged, categories)
     constant = constant_predictions(train, judged.views, categories) if train else None
     return JudgedObjects(
         run_name, run, judged, set_name, folder, predictions, constant, constant_of, dict(unknown)
     )
+
+
+def _answers(run: Path, data: ObjectSet, progress: Progress) -> ObjectPredictions:
+    """Return a run's answers for all objects whose pictures can be read.
+
+    Raises:
+        MediaError: None can be read; the message names the first.
+    """
+    from sightline.tasks.objects.predict import load_run
+
+    model = load_run(run)
+    try:
+        return model.predict_views(data, progress)
+    except MediaError:
+        whole = {v.image.as_posix() for v in data.views if _is_readable(data.path(v))}
+        if not whole:
+            raise
+    return model.predict_views(_of_images(data, whole), progress)
+
+
+def _of_images(data: ObjectSet, images: set[str]) -> ObjectSet:
+    """Return the objects in some of the pictures; the others are counted as left out."""
+    views = tuple(view for view in data.views if view.image.as_posix() in images)
+    if len(views) == len(data.views):
+        return data
+    first = next(v.image for v in data.views if v.image.as_posix() not in images)
+    reason = f"damaged image (first: {data.root / first})"
+    return replace(
+        data, views=views, left_out=(*data.left_out, (reason, len(data.views) - len(views)))
+    )
+
+
+def _is_readable(image: Path) -> bool:
+    try:
+        read_photo(image)
+    except MediaError:
+        return False
+    return True
 
 
 def _training_views(

@@ -30,6 +30,13 @@ Photo = NDArray[np.uint8]
 _LEAST_SIDE = 1.0
 
 
+#: The package's own network learned from renderings alone; its card has the figures.
+_BUNDLED_NOTE = (
+    "the network of the package knows rendered objects; on photos it is often wrong: train on "
+    "photos (docs/objects.md) and name the run folder first"
+)
+
+
 @dataclass(frozen=True)
 class ObjectsOptions:
     """Where the objects are, and how their poses are taken."""
@@ -158,11 +165,13 @@ class PhotoReader:
         model: The network.
         detector: Finds the boxes; None where they are given.
         options: What the user asked for.
+        notes: What the user should know of all answers.
     """
 
     model: ObjectsModel
     detector: Detector | None
     options: ObjectsOptions
+    notes: tuple[str, ...] = ()
 
     def __call__(self, name: str, image: Photo) -> PhotoObjects:
         """Return the objects of a uint8 (H, W, 3) RGB picture.
@@ -248,7 +257,7 @@ def make_reader(run: Path | None, options: ObjectsOptions) -> PhotoReader:
 
         weights, least = options.detector_weights, options.detector_score
         detector = open_detector(options.detector, weights, least)
-    return PhotoReader(model, detector, options)
+    return PhotoReader(model, detector, options, (_BUNDLED_NOTE,) if run is None else ())
 
 
 def box_inside(box: Sequence[float] | None, image: Photo, name: str) -> tuple[Box, str]:
