@@ -75,7 +75,8 @@ def test_apply_pose_takes_a_batch():
 @settings(deadline=None)
 def test_exact_points_give_back_the_similarity(true, source):
     spread = np.linalg.svd(source - source.mean(axis=0), compute_uv=False)
-    assume(spread[1] > 1e-2 * spread[0] > 0)
+    # nearer together than this, the points' differences vanish in the rounding of their places
+    assume(spread[1] > 1e-2 * max(spread[0], 1.0))
     found = fit_similarity(source, true.apply(source))
     np.testing.assert_allclose(
         found.apply(source), true.apply(source), atol=1e-9 * true.scale + 1e-12
