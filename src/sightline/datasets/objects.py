@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sightline.datasets import pascal3d, rendered_views, stanford_cars
+from sightline.datasets.layouts import what_is_there
 from sightline.datasets.left_out import LeftOut
 from sightline.errors import InputError
 from sightline.records.objects import (
@@ -76,7 +77,7 @@ def open_objects(
     if layout is None:
         raise InputError(
             f"{path}: a layout of objects is wanted: "
-            f"{'; '.join(known.name for known in LAYOUTS)}. There is {_found(path)}"
+            f"{'; '.join(known.name for known in LAYOUTS)}. There is {what_is_there(path)}"
         )
     found = layout.read(path, _Choice(categories, max_views, seed))
     if categories is not None:
@@ -103,14 +104,6 @@ def _only(data: ObjectSet, categories: Sequence[str]) -> ObjectSet:
     return replace(data, views=views, categories=tuple(dict.fromkeys(categories)))
 
 
-def _found(path: Path) -> str:
-    if path.is_file():
-        return f"a file {path.name!r} of another kind"
-    names = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return f"{', '.join(names[:8])}{more}" if names else "nothing in it"
-
-
 def _csv(path: Path, _choice: _Choice) -> ObjectSet:
     table = path / OBJECTS_CSV if path.is_dir() else path
     missing: list[Path] = []
@@ -127,16 +120,17 @@ def _csv(path: Path, _choice: _Choice) -> ObjectSet:
 
 def _refuse_leaks(table: Path, views: Sequence[ObjectView]) -> None:
     """Raise where one picture or source is in two splits: scores would then be too good."""
-    splits: dict[str, str] = {}
+    splits: dict[tuple[str, str], str] = {}
     for view in views:
-        for what in (f"the picture {view.image}", f"the source {view.source}"):
-            if view.split and not what.endswith(" "):
-                before = splits.setdefault(what, view.split)
-                if before != view.split:
-                    raise InputError(
-                        f"{table}: {what} is in {before} and in {view.split}; put all objects of "
-                        "one picture and of one source into one split"
-                    )
+        for key in (("picture", view.image.as_posix()), ("source", view.source)):
+            if not view.split or not key[1]:
+                continue
+            before = splits.setdefault(key, view.split)
+            if before != view.split:
+                raise InputError(
+                    f"{table}: the {key[0]} {key[1]} is in {before} and in {view.split}; put all "
+                    "objects of one picture and of one source into one split"
+                )
 
 
 def _pascal3d(path: Path, choice: _Choice) -> ObjectSet:

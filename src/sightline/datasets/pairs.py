@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sightline.datasets import colmap_pairs, dtu, landmarks, pair_lists, posed_json
+from sightline.datasets.layouts import what_is_there
 from sightline.datasets.pairing import PairingConfig, PosedView, pairs_of_frames
 from sightline.errors import InputError
 from sightline.records.pairs import (
@@ -69,7 +70,7 @@ def open_pairs(
     if layout is None:
         raise InputError(
             f"{path}: a layout of image pairs is wanted: "
-            f"{'; '.join(known.name for known in LAYOUTS)}. There is {_found(path)}"
+            f"{'; '.join(known.name for known in LAYOUTS)}. There is {what_is_there(path)}"
         )
     found = layout.read(path, pairing or PairingConfig(), None if images is None else Path(images))
     return found if max_pairs is None else draw_pairs(found, max_pairs, seed)
@@ -81,14 +82,6 @@ def draw_pairs(pairs: PairSet, count: int, seed: int = 0) -> PairSet:
         return pairs
     chosen = np.sort(np.random.default_rng(seed).choice(len(pairs), count, replace=False))
     return replace(pairs, pairs=tuple(pairs.pairs[i] for i in chosen))
-
-
-def _found(path: Path) -> str:
-    if path.is_file():
-        return f"a file {path.name!r} of another kind"
-    names = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return f"{', '.join(names[:8])}{more}" if names else "nothing in it"
 
 
 def _holds(name: str) -> Callable[[Path], bool]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -151,8 +150,10 @@ def draw_confidence(path: Path, scores: Mapping[str, Any]) -> Path:
 
 def step_histories(run_dir: Path) -> dict[str, History]:
     """Return the histories of a run's training steps, by their names, in their order."""
-    steps = sorted((run_dir / "steps").glob("*/history.csv"))
-    return {path.parent.name: _history(path) for path in steps}
+    from sightline.learning.fit import HISTORY, read_history  # torch, for the losses alone
+
+    steps = sorted((run_dir / "steps").glob(f"*/{HISTORY}"))
+    return {path.parent.name: read_history(path) for path in steps}
 
 
 def draw_losses(path: Path, steps: Mapping[str, History]) -> Path:
@@ -169,11 +170,6 @@ def draw_losses(path: Path, steps: Mapping[str, History]) -> Path:
         if axis.lines:
             axis.legend(fontsize=7)
     return save_figure(figure, path)
-
-
-def _history(path: Path) -> History:
-    with path.open(newline="", encoding="utf-8") as stream:
-        return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(stream)]
 
 
 def _cumulative(errors: Any) -> tuple[Any, Any]:
