@@ -107,6 +107,7 @@ TASKS = Catalog(
     "task",
     [
         ("absolute", "sightline.tasks.absolute:TASK"),
+        ("depth", "sightline.tasks.depth:TASK"),
         ("objects", "sightline.tasks.objects:TASK"),
         ("relative", "sightline.tasks.relative:TASK"),
     ],
