@@ -28,12 +28,13 @@ class LeftOut:
             for reason, n in self._counts.items()
         )
 
-    def check(self, root: Path, kept: int) -> None:
+    def check(self, root: Path, kept: int, what: str = "objects") -> None:
         """Let a set go on with what is left.
 
         Args:
             root: The set, for the message.
             kept: How many objects were taken.
+            what: What they are, in the plural, for the message.
 
         Raises:
             InputError: Nothing is left, or more was damaged than taken.
@@ -42,5 +43,5 @@ class LeftOut:
         if kept and damaged <= kept:
             return
         words = ", ".join(f"{n} {reason}" for reason, n in self.counts()) or "nothing at all"
-        wanted = "objects" if not kept else f"more than the {kept} objects left"
+        wanted = what if not kept else f"more than the {kept} {what} left"
         raise InputError(f"{root}: {wanted} are wanted; left out were {words}")

@@ -14,12 +14,12 @@ import numpy as np
 
 from sightline.datasets import pascal3d, rendered_views, stanford_cars
 from sightline.datasets.layouts import what_is_there
+from sightline.datasets.leaks import refuse_leaks
 from sightline.datasets.left_out import LeftOut
 from sightline.errors import InputError
 from sightline.records.objects import (
     OBJECTS_CSV,
     ObjectSet,
-    ObjectView,
     in_order,
     read_objects_csv,
 )
@@ -112,25 +112,10 @@ def _csv(path: Path, _choice: _Choice) -> ObjectSet:
     for image in missing:
         left_out.add("missing image", image)
     left_out.check(table, len(views))
-    _refuse_leaks(table, views)
+    refuse_leaks(table, ((v.split, v.image.as_posix(), v.source) for v in views), "objects")
     name = table.parent.resolve().name if table.name == OBJECTS_CSV else table.stem
     categories = in_order(view.category for view in views)
     return ObjectSet(name, table.parent, tuple(views), categories, left_out.counts())
-
-
-def _refuse_leaks(table: Path, views: Sequence[ObjectView]) -> None:
-    """Raise where one picture or source is in two splits: scores would then be too good."""
-    splits: dict[tuple[str, str], str] = {}
-    for view in views:
-        for key in (("picture", view.image.as_posix()), ("source", view.source)):
-            if not view.split or not key[1]:
-                continue
-            before = splits.setdefault(key, view.split)
-            if before != view.split:
-                raise InputError(
-                    f"{table}: the {key[0]} {key[1]} is in {before} and in {view.split}; put all "
-                    "objects of one picture and of one source into one split"
-                )
 
 
 def _pascal3d(path: Path, choice: _Choice) -> ObjectSet:
