@@ -59,6 +59,7 @@ def predict_object(
         WeightsError: There is no such network.
     """
     from sightline.media import read_photo
+    from sightline.tasks import Picture
     from sightline.tasks.objects.photos import ObjectsOptions, make_reader
 
     name = "the picture"
@@ -66,7 +67,7 @@ def predict_object(
         name, image = str(image), read_photo(Path(image))
     options = ObjectsOptions(box=None if box is None else tuple(box), category=category)
     reader = make_reader(None if run is None else Path(run), options)
-    return reader(name, image).answers[0]
+    return reader(Picture(name, image)).answers[0]
 
 
 def relate(

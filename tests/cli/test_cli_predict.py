@@ -219,10 +219,11 @@ def test_a_broken_photo_does_not_stop_a_folder(shell: Shell, tmp_path: Path, pho
 
 
 def test_what_is_no_photo(shell: Shell, tmp_path: Path, photo: Path) -> None:
-    assert shell.error() == "error: a photo or a folder of photos is wanted, nothing came"
+    assert shell.error() == "error: a photo, a folder of photos or a video is wanted, nothing came"
     gone = tmp_path / "gone.jpg"
     assert shell.error(photo, gone) == (
-        f"error: a photo, a folder of photos or a run folder is wanted; {gone} does not exist"
+        "error: a photo, a folder of photos, a video or a run folder is wanted; "
+        f"{gone} does not exist"
     )
     assert f"{tmp_path} holds no files" in shell.error(tmp_path)
     (tmp_path / "text.jpg").write_text("no picture")
@@ -287,7 +288,7 @@ def test_tasks_and_runs_that_do_not_fit(
 ) -> None:
     assert main(["predict", "relative", str(photo)]) == 2
     assert capfd.readouterr().err == (
-        "error: a task of objects is wanted, relative says nothing of one photo\n"
+        "error: a task of depth, objects is wanted, relative says nothing of one photo\n"
     )
     (tmp_path / "config.toml").write_text('task = "absolute"\n')
     assert main(["predict", "objects", str(tmp_path), str(photo)]) == 2

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 @contextmanager
@@ -36,6 +37,41 @@ def progress_bar() -> Iterator[Callable[[str, float], None]]:
             bars.update(tasks[key], completed=done, description=stage)
 
         yield update
+
+
+class PictureCount:
+    """How many pictures are done, on the last row of a person's terminal; silent elsewhere.
+
+    Args:
+        files: How many files there are; a video is one file of many pictures.
+    """
+
+    def __init__(self, files: int) -> None:
+        self._shown = sys.stderr.isatty()
+        self._total = files
+        self._files: set[Path] = set()
+        self._started = time.monotonic()
+        self.done = 0
+        self.failed = 0
+
+    def clear(self) -> None:
+        """Make the row free for other lines."""
+        if self._shown:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+
+    def add(self, file: Path, *, good: bool) -> None:
+        """Count a picture, and say so."""
+        self._files.add(file)
+        self.done += good
+        self.failed += not good
+        if self._shown:
+            pictures = self.done + self.failed
+            rate = pictures / max(time.monotonic() - self._started, 1e-3)
+            failed = f", {self.failed:,} failed" if self.failed else ""
+            files = f"{len(self._files):,} of {self._total:,} files"
+            sys.stderr.write(f"\r\033[K{files}, {rate:.1f} images/s{failed}")
+            sys.stderr.flush()
 
 
 def _lines() -> Callable[[str, float], None]:

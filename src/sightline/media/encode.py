@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -58,6 +59,58 @@ def write_video(
             setting or time.
         MediaError: The file cannot be written.
     """
+    ticks = itertools.count() if timestamps_s is None else iter(_ticks(timestamps_s))
+    rate = exact_rate(fps)
+    time_base = 1 / rate if timestamps_s is None else _VARIABLE_TIME_BASE
+    with _encoder(path, rate, time_base, rotation_deg, crf, preset) as encode:
+        count = 0
+        for count, image in enumerate(frames, start=1):
+            encode(image, partial(_next_tick, ticks, count - 1))
+        if timestamps_s is not None and count and next(ticks, None) is not None:
+            raise InputError(
+                f"one timestamp a frame is wanted; {len(timestamps_s)} came for {count} "
+                "frames; drop the rest"
+            )
+
+
+@contextmanager
+def video_writer(
+    path: Path, *, crf: int = 18, preset: str = "veryfast"
+) -> Iterator[Callable[[NDArray[np.uint8], float], None]]:
+    """Yield ``write(image, timestamp_s)`` for an MP4 whose frames come one by one.
+
+    The file is as of :func:`write_video`, and is there, whole, after the block; never after an
+    error in it.
+
+    Args:
+        path: Ends in ``.mp4``.
+        crf: x264's constant rate factor.
+        preset: x264's speed.
+
+    Raises:
+        InputError: No frames, an odd or changing size, another type or setting, or a time that
+            does not grow by 1/90000 s or more.
+        MediaError: The file cannot be written.
+    """
+    last = -1
+
+    def tick_of(timestamp_s: float) -> int:
+        nonlocal last
+        (tick,) = _ticks([timestamp_s])
+        if tick <= last:
+            raise InputError("timestamps that grow by 1/90000 s or more are wanted; sort them")
+        last = tick
+        return tick
+
+    with _encoder(path, Fraction(30), _VARIABLE_TIME_BASE, 0, crf, preset) as encode:
+        yield lambda image, timestamp_s: encode(image, lambda: tick_of(timestamp_s))
+
+
+@contextmanager
+def _encoder(
+    path: Path, rate: Fraction, time_base: Fraction, rotation_deg: int, crf: int, preset: str
+) -> Iterator[Callable[[NDArray[np.uint8], Callable[[], int]], None]]:
+    """Yield what encodes an image at a tick of the time base, asked for when the image is well."""
     if path.suffix.lower() != ".mp4":
         raise InputError(f"a name ending in .mp4 is wanted; {path.name} came; rename it")
     if rotation_deg not in {0, 90, 180, 270}:
@@ -67,14 +120,14 @@ def write_video(
             f"a crf from 0 to 51 and a preset of {', '.join(_PRESETS)} are wanted; "
             f"{crf} and {preset} came; choose from these"
         )
-    rate = exact_rate(fps)
-    time_base = 1 / rate if timestamps_s is None else _VARIABLE_TIME_BASE
-    ticks = itertools.count() if timestamps_s is None else iter(_ticks(timestamps_s))
+    options = {"crf": str(crf), "preset": preset}
+    stream: VideoStream | None = None
+    size, count = (0, 0), 0
     try:
         with _whole_or_absent(path) as temporary, _output(temporary) as container:
-            stream: VideoStream | None = None
-            size = (0, 0)
-            for index, image in enumerate(frames):
+
+            def encode(image: NDArray[np.uint8], tick: Callable[[], int]) -> None:
+                nonlocal stream, size, count
                 if stream is None:
                     size = _checked_size(image)
                     stream = _add_stream(
@@ -83,20 +136,17 @@ def write_video(
                         rate=rate,
                         time_base=time_base,
                         rotation_deg=rotation_deg,
-                        options={"crf": str(crf), "preset": preset},
+                        options=options,
                     )
-                _check_frame(image, size, index)
+                _check_frame(image, size, count)
                 frame = _yuv_frame(np.rot90(image, rotation_deg // 90))
-                frame.pts = _next_tick(ticks, index)
-                frame.time_base = time_base
+                frame.pts, frame.time_base = tick(), time_base
                 container.mux(stream.encode(frame))
+                count += 1
+
+            yield encode
             if stream is None:
                 raise InputError("at least one frame is wanted; none came; give frames")
-            if timestamps_s is not None and next(ticks, None) is not None:
-                raise InputError(
-                    f"one timestamp a frame is wanted; {len(timestamps_s)} came for {index + 1} "
-                    "frames; drop the rest"
-                )
             container.mux(stream.encode(None))
     except (av.FFmpegError, OSError) as error:
         raise MediaError(

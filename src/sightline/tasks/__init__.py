@@ -8,6 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -51,8 +53,27 @@ class Task:
         return reduce(getattr, attribute.split("."), import_module(module))
 
 
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One photo, or one frame of a video, that a task is asked about.
+
+    Attributes:
+        name: What messages and answers call it.
+        image: uint8 (H, W, 3) RGB, upright.
+        path: The photo's file, or the video's; None for pixels that come from no file.
+        frame: Index of the frame in its video; None for a photo.
+        timestamp_s: Time of the frame; None for a photo.
+    """
+
+    name: str
+    image: NDArray[np.uint8]
+    path: Path | None = None
+    frame: int | None = None
+    timestamp_s: float | None = None
+
+
 class PhotoAnswers(Protocol):
-    """What a task says of one photo."""
+    """What a task says of one picture."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -65,15 +86,31 @@ class PhotoAnswers(Protocol):
         """Return the answers for people, a line each."""
 
     def picture(self) -> NDArray[np.uint8]:
-        """Return the photo with what was found drawn on it."""
+        """Return a uint8 (H, W, 3) RGB picture of what was found."""
+
+    def write(self, folder: Path, stem: str) -> None:
+        """Write the answers' files into a folder, each whole or absent.
+
+        Args:
+            folder: Made where it is not there.
+            stem: What each file's name is made of: ``stem`` and one of the predictor's endings.
+        """
 
 
 class PhotoPredictor(Protocol):
-    """Answers for photo after photo."""
+    """Answers for picture after picture; the frames of a video come in order."""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of all its answers, said once."""
 
-    def __call__(self, name: str, image: NDArray[np.uint8], /) -> PhotoAnswers:
-        """Return what a uint8 (H, W, 3) RGB picture shows; ``name`` is for messages."""
+    @property
+    def default_out(self) -> Path | None:
+        """Folder of the answers' files where the user names none; None: then none are written."""
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """What the names of an answer's files add to the picture's, such as ``_colour.png``."""
+
+    def __call__(self, picture: Picture, /) -> PhotoAnswers:
+        """Return what a picture shows."""

@@ -13,15 +13,18 @@ import tyro
 
 from sightline.catalog import TASKS
 from sightline.cli.options import parse, take_task
+from sightline.cli.progress import PictureCount
 from sightline.errors import InputError
 from sightline.learning.runs import CONFIG
-from sightline.tasks import Task
+from sightline.tasks import PhotoAnswers, Task
 
 _SOURCES_HELP = (
-    "Photos, or folders of photos; before them the run folder of a network, where it is not to be "
-    "the bundled one."
+    "Photos, folders of photos, or videos; before them the run folder of a network, where it is "
+    "not to be the bundled one."
 )
-_OUT_HELP = "Folder for the photos with what was found drawn on them."
+_OUT_HELP = "Folder for the files: pictures of what was found, and what else the task writes."
+_EVERY_HELP = "Of a video, take each N-th frame only."
+_VIDEO_HELP = "Of a video, also write the pictures of what was found as NAME.mp4 (--out)."
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -35,25 +38,42 @@ def run(arguments: Sequence[str]) -> int:
         able = [other for other in TASKS.names() if TASKS.load(other).predictor]
         raise InputError(f"a task of {', '.join(able)} is wanted, {name} says nothing of one photo")
     options: Any = parse(_options(task), rest, command=f"predict {name}")
-    from sightline.app.predict import photos_of, predict_photos
+    from sightline.app.predict import files_of, predict_photos
 
     network, sources = _split(options.sources)
-    photos_of(sources)  # before the network is read
+    files = files_of(sources)  # before the network is read
     predictor = task.load("predictor")(network, options.task)
+    out = options.out or predictor.default_out
+    if options.video and out is None:
+        raise InputError("a folder for the video is wanted: pass --out too")
     for note in predictor.notes:
-        print(f"note: {note}", file=sys.stderr, flush=True)
-    all_answered = True
-    for result in predict_photos(predictor, sources, options.out):
+        _say(f"note: {note}")
+    results = predict_photos(predictor, sources, out, every=options.every, video=options.video)
+    count = PictureCount(len(files))
+    for result in results:
+        count.clear()
         if result.answers is None:
-            all_answered = False
-            print(f"error: {' '.join(result.error.split())}", file=sys.stderr, flush=True)
-            continue
-        for note in result.answers.notes:
-            print(f"note: {note}", file=sys.stderr, flush=True)
-        rows = result.answers.rows() if options.json else []
-        for line in map(json.dumps, rows) if options.json else result.answers.lines():
-            print(line, flush=True)
-    return 0 if all_answered else 1
+            _say(f"error: {' '.join(result.error.split())}")
+        else:
+            _print(result.answers, as_json=options.json)
+        count.add(result.photo, good=result.answers is not None)
+    count.clear()
+    pictures = count.done + count.failed
+    if predictor.default_out is not None and pictures > 1:
+        _say(f"{pictures:,} images: {count.done:,} written to {out}, {count.failed:,} failed")
+    return 1 if count.failed else 0
+
+
+def _print(answers: PhotoAnswers, *, as_json: bool) -> None:
+    for note in answers.notes:
+        _say(f"note: {note}")
+    rows = answers.rows() if as_json else []
+    for line in map(json.dumps, rows) if as_json else answers.lines():
+        print(line, flush=True)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _split(sources: tuple[Path, ...]) -> tuple[Path | None, tuple[Path, ...]]:
@@ -79,6 +99,16 @@ def _options(task: Task) -> Any:
             "out",
             Annotated[Path | None, tyro.conf.arg(help=_OUT_HELP)],
             dataclasses.field(default=None),
+        ),
+        (
+            "every",
+            Annotated[int, tyro.conf.arg(help=_EVERY_HELP, metavar="N")],
+            dataclasses.field(default=1),
+        ),
+        (
+            "video",
+            Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(help=_VIDEO_HELP)],
+            dataclasses.field(default=False),
         ),
         (
             "task",

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 from sightline.errors import InputError
 from sightline.geometry.viewpoint import viewpoint
 from sightline.learning.runs import WEIGHTS
+from sightline.media import write_photo
+from sightline.records.files import atomic_path
 from sightline.records.objects import Box
+from sightline.tasks import Picture
 from sightline.tasks.objects.config import Fusion
 
 if TYPE_CHECKING:
@@ -156,6 +159,11 @@ class PhotoObjects:
         ]
         return draw_objects(self.image, drawn)
 
+    def write(self, folder: Path, stem: str) -> None:
+        """Write the drawn photo as ``stem.jpg``."""
+        with atomic_path(folder / f"{stem}.jpg") as temporary:
+            write_photo(temporary, self.picture())
+
 
 @dataclass(frozen=True, eq=False)
 class PhotoReader:
@@ -166,19 +174,24 @@ class PhotoReader:
         detector: Finds the boxes; None where they are given.
         options: What the user asked for.
         notes: What the user should know of all answers.
+        default_out: Drawings are written where the user names a folder only.
+        endings: Of a drawing's name.
     """
 
     model: ObjectsModel
     detector: Detector | None
     options: ObjectsOptions
     notes: tuple[str, ...] = ()
+    default_out: Path | None = None
+    endings: tuple[str, ...] = (".jpg",)
 
-    def __call__(self, name: str, image: Photo) -> PhotoObjects:
+    def __call__(self, picture: Picture) -> PhotoObjects:
         """Return the objects of a uint8 (H, W, 3) RGB picture.
 
         Raises:
             InputError: It is no such picture, or the box does not fit it; the message names it.
         """
+        name, image = picture.name, picture.image
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
             raise InputError(
                 f"{name}: a uint8 RGB picture of shape (H, W, 3) is wanted, {image.dtype} "
