@@ -54,7 +54,8 @@ class FrameSize:
         if self.crop == "stretch":
             return 0.0, 0.0, float(width), float(height)
         scale = min(width / self.width, height / self.height)
-        box_w, box_h = scale * self.width, scale * self.height
+        # the scaled side can exceed its own picture by a rounding
+        box_w, box_h = min(scale * self.width, width), min(scale * self.height, height)
         left, top = (width - box_w) / 2, (height - box_h) / 2
         return left, top, left + box_w, top + box_h
 
