@@ -29,7 +29,9 @@ PHOTO_SUFFIXES = frozenset(
 )
 """Suffixes of the formats that are read."""
 
-_FOREIGN_SUFFIXES = frozenset({".heic", ".heif", ".avif"})
+FOREIGN_SUFFIXES = frozenset({".heic", ".heif", ".avif"})
+"""Suffixes of photos that are recognised only."""
+
 _FOREIGN_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
 _SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -339,7 +341,7 @@ def _bomb_error() -> type[Exception]:
 def _looks_like_photo(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix:
-        return suffix in PHOTO_SUFFIXES or suffix in _FOREIGN_SUFFIXES
+        return suffix in PHOTO_SUFFIXES or suffix in FOREIGN_SUFFIXES
     with path.open("rb") as stream:
         return photo_kind(stream.read(_SIGNATURE_BYTES)) is not None
 

@@ -1,0 +1,75 @@
+"""Labelling on a Ray cluster: the shards of one machine's labelling, made by many."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sightline.errors import InputError
+from sightline.tasks.depth.labelling import Entry, Shard, ShardJob, label_shards
+from sightline.tasks.depth.maps import DepthModel
+
+
+class _Worker:
+    """One actor: it holds a teacher and labels a shard a call."""
+
+    def __init__(self, load: Callable[[], DepthModel], digest: str, job: ShardJob) -> None:
+        self._model, self._job = load(), job
+        if self._model.digest != digest:
+            raise InputError(
+                f"the teacher {digest} is wanted on all machines; {self._model.digest} was loaded; "
+                "put the same files at the same path on each"
+            )
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return how many photos were done."""
+        shard = Shard(row["index"], [Entry(*entry) for entry in row["entries"]])
+        # The actor has one core: a thread reads and writes while the teacher predicts.
+        label_shards(self._model, self._job, [shard], lambda _: None, threads=1)
+        return {"photos": len(shard.entries)}
+
+
+def label_with_ray(
+    model: DepthModel,
+    load: Callable[[], DepthModel] | None,
+    job: ShardJob,
+    shards: Sequence[Shard],
+    tick: Callable[[int], None],
+) -> None:
+    """Label shards on a Ray cluster: the running one, that of ``RAY_ADDRESS``, or a local one.
+
+    Each worker has one core (and a GPU where there are any), loads the teacher once, and writes
+    the files that ``label_shards`` writes.
+
+    Raises:
+        InputError: Ray is not installed, or a worker has another teacher.
+    """
+    try:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise InputError(
+            "Ray is wanted for --ray, it is not installed; pip install sightline[distributed]"
+        ) from error
+    started = not ray.is_initialized()
+    if started:
+        ray.init(include_dashboard=False, log_to_driver=False)
+    try:
+        rows = [{"index": s.index, "entries": [list(e) for e in s.entries]} for s in shards]
+        there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        gpus = int(there.get("GPU", 0))
+        workers = min(len(shards), gpus or int(there.get("CPU", 1)))
+        done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+            _Worker,  # type: ignore[arg-type]  # a class whose objects take rows
+            fn_constructor_args=(load or (lambda: model), model.digest, job),
+            concurrency=max(1, workers),
+            num_cpus=1,
+            num_gpus=1 if gpus else 0,
+        )
+        for row in done.iter_rows():
+            tick(int(row["photos"]))
+    finally:
+        if started:
+            ray.shutdown()
