@@ -7,12 +7,13 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from sightline.errors import CatalogError, WeightsError
+from sightline.learning.resnet import create_resnet
 from sightline.learning.torchvision_compat import import_torchvision
 from sightline.records.objects import CATEGORIES
 from sightline.tasks.objects.config import ObjectsConfig, scratch_config
 from sightline.tasks.objects.model import ObjectsNet, create_model
 from sightline.tasks.objects.pose_networks import PoseNetworks
-from sightline.tasks.objects.resnet import create_resnet, cut, feature_channels
+from sightline.tasks.objects.resnet import cut, feature_channels
 
 THREE = ("bus", "car", "train")
 ARCHITECTURES = ("integrated", "shared", "sequential", "independent")

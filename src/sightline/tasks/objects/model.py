@@ -22,17 +22,15 @@ import torch
 from torch import Tensor, nn
 
 from sightline.learning.backbones import InputContract
+from sightline.learning.resnet import create_resnet, load_resnet, resnet_weights
 from sightline.tasks.objects.config import ObjectsConfig
 from sightline.tasks.objects.heads import create_head
 from sightline.tasks.objects.pose_networks import PoseNetworks
 from sightline.tasks.objects.resnet import (
     classifier,
     copy_first_stages,
-    create_resnet,
     cut,
     feature_channels,
-    load_resnet,
-    resnet_weights,
 )
 
 Part = Literal["features", "category_features", "category", "pose"]

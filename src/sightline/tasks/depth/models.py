@@ -1,0 +1,35 @@
+"""Any depth model by its name: the package's, a run, Depth Anything's, or an ONNX file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sightline.learning.runs import CONFIG
+from sightline.tasks.depth.maps import DepthModel
+from sightline.tasks.depth.predict import load_run
+from sightline.tasks.depth.pretrained import load_pretrained
+
+
+def load_model(
+    source: str | Path | None = None, *, resolution: float = 1.0, device: str = "cpu"
+) -> DepthModel:
+    """Return a depth model.
+
+    Args:
+        source: A run folder; a hub name or a local folder of Depth Anything; an ``.onnx`` file;
+            None: the network that comes with the package.
+        resolution: Sides of what the network sees, over its own: more than 1 for more detail.
+        device: As torch names it: ``cpu``, ``cuda``.
+
+    Raises:
+        InputError: There is no such thing, or it is of another task.
+        WeightsError: The weights cannot be had, or do not fit.
+    """
+    if source is None:
+        from sightline.tasks.depth.checkpoint import need_default_model
+
+        return need_default_model(resolution=resolution, device=device)
+    path = Path(source).expanduser()
+    if (path / CONFIG).is_file():
+        return load_run(path, resolution=resolution, device=device)
+    return load_pretrained(source, resolution=resolution, device=device)

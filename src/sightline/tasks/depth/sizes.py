@@ -1,0 +1,65 @@
+"""At what size a network sees a picture; imports without torch."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sightline.errors import InputError
+
+
+def input_size(width: int, height: int, area: float, multiple: int) -> tuple[int, int]:
+    """Return the width and height that a network sees a picture at.
+
+    The picture keeps its aspect but for the rounding to multiples, of which the pair with the
+    least distortion is taken. A picture so long that its short side would be under one multiple
+    gets one multiple there, and no more than the area in all: it is squeezed.
+
+    Args:
+        width: Of the picture, in pixels.
+        height: The same.
+        area: About how many pixels the network shall see.
+        multiple: What width and height are multiples of.
+    """
+    scale = math.sqrt(area / (width * height))
+    longest = max(multiple, int(area / multiple) // multiple * multiple)
+    pairs = [
+        (w, h)
+        for w in _around(width * scale, multiple, longest)
+        for h in _around(height * scale, multiple, longest)
+    ]
+
+    def badness(pair: tuple[int, int]) -> float:
+        distortion = abs(math.log(pair[0] / pair[1] * height / width))
+        return distortion + 0.25 * abs(math.log(pair[0] * pair[1] / area))
+
+    return min(pairs, key=badness)
+
+
+def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return a picture at (width, height), by the filter that training frames are made with."""
+    if (image.shape[1], image.shape[0]) == size:
+        return image
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+
+
+def check_picture(image: NDArray[np.uint8]) -> None:
+    """Refuse what is no picture.
+
+    Raises:
+        InputError: Not uint8 (H, W, 3), or without a pixel.
+    """
+    good = image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size > 0
+    if not good:
+        raise InputError(
+            f"a uint8 RGB picture of shape (H, W, 3) is wanted, {image.dtype} {image.shape} came"
+        )
+
+
+def _around(length: float, multiple: int, longest: int) -> list[int]:
+    """Return the multiples below and above a length, within one multiple and the longest."""
+    below = math.floor(length / multiple) * multiple
+    return sorted({min(max(n, multiple), longest) for n in (below, below + multiple)})
