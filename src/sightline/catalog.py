@@ -126,6 +126,7 @@ DATASETS = Catalog(
 WORLDS = Catalog(
     "world",
     [
+        ("depth", "sightline.worlds:DEPTH"),
         ("floor", "sightline.worlds:FLOOR"),
         ("objects", "sightline.worlds:OBJECTS"),
         ("rooms", "sightline.worlds:ROOMS"),

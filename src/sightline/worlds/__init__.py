@@ -47,3 +47,9 @@ OBJECTS = World(
     "sightline.worlds.objects.config:ObjectsWorldConfig",
     "sightline.worlds.objects.write:write_objects",
 )
+DEPTH = World(
+    "depth",
+    "photos of rooms, desks, corridors and streets with the exact depth of every pixel",
+    "sightline.worlds.depth.config:DepthWorldConfig",
+    "sightline.worlds.depth.write:write_depth_world",
+)

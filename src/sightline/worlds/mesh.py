@@ -66,6 +66,14 @@ class MeshBuilder:
         self.triangles.append((self._count + cell[:, None, None] + corners).reshape(-1, 3))
         self._count += count
 
+    def add(self, points: Array, normals: Array, rest: Array, triangles: Array) -> None:
+        """Add vertices and triangles of another mesh, as :meth:`arrays` returns them."""
+        self.points.append(points)
+        self.normals.append(normals)
+        self.rest.append(rest)
+        self.triangles.append(self._count + triangles.astype(np.int64))
+        self._count += len(points)
+
     def quad(
         self,
         origin: Vec3 | Array,

@@ -64,12 +64,14 @@ class MeshRenderer:
 
     Args:
         world: The mesh.
+        far_m: What is farther is not seen.
 
     Raises:
         RenderError: EGL or an OpenGL 3.3 driver is missing.
     """
 
-    def __init__(self, world: Mesh) -> None:
+    def __init__(self, world: Mesh, *, far_m: float = FAR_M) -> None:
+        self._far_m = far_m
         self._context = _egl_context()
         self._program: Any = self._context.program(
             vertex_shader=_VERTEX_SHADER, fragment_shader=_FRAGMENT_SHADER
@@ -115,6 +117,12 @@ class MeshRenderer:
         depth = np.frombuffer(target.read(components=1, attachment=1, dtype="f4"), np.float32)
         return self._read(target, camera), depth.reshape(shape).copy()
 
+    def render_depth(self, world_from_cam: Pose, camera: Camera) -> NDArray[np.float32]:
+        """Return the (H, W) z-depth alone, in metres, 0 where nothing is."""
+        target = self._draw(world_from_cam, camera, 1.0, with_depth=True)
+        depth = np.frombuffer(target.read(components=1, attachment=1, dtype="f4"), np.float32)
+        return depth.reshape(camera.height, camera.width).copy()
+
     def render_rgb(
         self, world_from_cam: Pose, camera: Camera, *, exposure: float = 1.0
     ) -> NDArray[np.uint8]:
@@ -133,7 +141,7 @@ class MeshRenderer:
         self._context.enable_only(self._context.DEPTH_TEST)
         target.clear()
         self._layers.use(0)
-        clip_from_world = clip_from_cam(camera) @ world_from_cam.inverse().matrix
+        clip_from_world = clip_from_cam(camera, self._far_m) @ world_from_cam.inverse().matrix
         self._program["clip_from_world"].write(clip_from_world.T.astype(np.float32).tobytes())
         self._program["exposure"].value = exposure
         self._mesh.render()
@@ -155,13 +163,13 @@ class MeshRenderer:
         return np.frombuffer(pixels, np.uint8).reshape(camera.height, camera.width, 3)
 
 
-def clip_from_cam(camera: Camera) -> Array:
+def clip_from_cam(camera: Camera, far_m: float = FAR_M) -> Array:
     """Return the (4, 4) OpenGL projection of a pinhole camera.
 
     Row 0 of the buffer is the picture's top row (y is not flipped), and pixel (0, 0), whose
     centre OpenGL calls (0.5, 0.5), is the centre of the top-left pixel.
     """
-    w, h, n, f = camera.width, camera.height, NEAR_M, FAR_M
+    w, h, n, f = camera.width, camera.height, NEAR_M, far_m
     return np.array(
         [
             [2 * camera.fx / w, 0.0, (2 * camera.cx + 1) / w - 1, 0.0],

@@ -51,7 +51,7 @@ def bake_light(
         distance = np.linalg.norm(towards, axis=1)
         cosine = np.einsum("ij,ij->i", towards, normals) / np.maximum(distance, 1e-6)
         strength = np.clip(0.25 + 0.75 * cosine, 0, None) / (1 + (distance / REACH_M) ** 2)
-        strength *= 1 - 0.65 * _blocked(seen_from, towards, blocks)
+        strength *= 1 - 0.65 * blocked(seen_from, towards, blocks)
         light += strength[:, None] * lamp.colour
     gaps = np.concatenate([points, size - points], axis=1)
     gaps[np.abs(np.c_[normals, normals]) > 0.7] = np.inf
@@ -61,7 +61,7 @@ def bake_light(
     return compressed
 
 
-def _blocked(points: Array, towards: Array, blocks: Sequence[Block]) -> Array:
+def blocked(points: Array, towards: Array, blocks: Sequence[Block]) -> Array:
     """Return (V,) 1 where a block stands between point and lamp, else 0 (slab test)."""
     blocked = np.zeros(len(points), dtype=bool)
     inverse = 1.0 / np.where(np.abs(towards) < 1e-9, 1e-9, towards)

@@ -47,11 +47,12 @@ def add_shell(work: Workshop, size: Array, *, pictures: tuple[int, int]) -> None
             metres=float(rng.uniform(1.6, 3.2)), offset=work.shift(),
         )  # fmt: skip
         count = int(rng.integers(pictures[0], pictures[1] + 1))
-        _hang(work, a, b, h, count // 3 if work.is_plain else count)
-    _skirting(work, w, d)
+        hang_pictures(work, a, b, h, count // 3 if work.is_plain else count)
+    add_skirting(work, w, d)
 
 
-def _skirting(work: Workshop, w: float, d: float) -> None:
+def add_skirting(work: Workshop, w: float, d: float) -> None:
+    """Add a skirting board round a room of ``w`` by ``d`` metres."""
     layer, tall = work.material("planks", "plain"), float(work.rng.uniform(0.06, 0.14))
     for centre, size in (
         ((w / 2, 0.0, 0.0), (w, 0.03, tall)),
@@ -62,7 +63,7 @@ def _skirting(work: Workshop, w: float, d: float) -> None:
         work.mesh.box(centre, size, layer, metres=1.0, solid=False)
 
 
-def _hang(work: Workshop, a: Array, b: Array, h: float, count: int) -> None:
+def hang_pictures(work: Workshop, a: Array, b: Array, h: float, count: int) -> None:
     """Hang pictures side by side; some are windows, some stand high and some low."""
     rng, length = work.rng, float(np.linalg.norm(b - a))
     along = np.append((b - a) / length, 0.0)

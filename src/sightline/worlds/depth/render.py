@@ -1,0 +1,189 @@
+"""One scene as files: its photos, their exact depth and their cameras."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sightline.geometry import Camera, Pose
+from sightline.records.files import atomic_path
+from sightline.worlds.depth.config import KINDS, DepthWorldConfig
+from sightline.worlds.depth.photograph import QUALITIES, Sky, develop
+from sightline.worlds.depth.rooms import build_corridor, build_desk, build_room
+from sightline.worlds.depth.scene import DepthScene, DepthWorkshop, View
+from sightline.worlds.depth.streets import FAR_M, build_street
+from sightline.worlds.renderer import MeshRenderer
+from sightline.worlds.rooms.viewpoints import look_along
+
+VIEWS_JSON = "views.json"
+#: Photos are rendered so many times as fine, so that edges are smooth; depth is not.
+FINER = 2
+#: What 16-bit millimetres hold; farther is unknown.
+MOST_M = 65.535
+#: Share of the scenes with little texture.
+PLAIN_SHARE = 0.12
+_TRIES = 10
+#: Nothing of a good photo is nearer, and its near and far parts differ at least by this factor.
+_NEAREST_M, _RELIEF = 0.3, 1.35
+_BUILDERS = {
+    "room": build_room, "desk": build_desk, "corridor": build_corridor, "street": build_street,
+}  # fmt: skip
+
+
+def kind_of(index: int) -> str:
+    """Return the kind of scene ``index``."""
+    return KINDS[index % len(KINDS)]
+
+
+def scene_name(index: int) -> str:
+    """Return a scene's name, which is its folder's."""
+    return f"{kind_of(index)}_{index:05d}"
+
+
+def photo_name(view: int) -> str:
+    """Return a photo's file name."""
+    return f"{view:03d}.jpg"
+
+
+def depth_name(view: int) -> str:
+    """Return the file name of a photo's depth."""
+    return f"{view:03d}_depth.png"
+
+
+@lru_cache(maxsize=4)
+def split_of(config: DepthWorldConfig) -> tuple[str, ...]:
+    """Return each scene's split; all kinds of scenes have the same shares of each."""
+    splits = ["train"] * config.scenes
+    for place, kind in enumerate(sorted(set(KINDS))):
+        mine = [k for k in range(config.scenes) if kind_of(k) == kind]
+        order = np.random.default_rng([config.seed, place, 2]).permutation(mine)
+        validation = round(config.validation_share * len(mine))
+        test = round(config.test_share * len(mine))
+        for index in order[:validation]:
+            splits[index] = "validation"
+        for index in order[validation : validation + test]:
+            splits[index] = "test"
+    return tuple(splits)
+
+
+def build_scene(config: DepthWorldConfig, index: int) -> DepthScene:
+    """Return scene ``index`` of a set; it depends on the seed, the index and its split alone."""
+    rng = np.random.default_rng([config.seed, index, 0])
+    work = DepthWorkshop(
+        rng,
+        is_plain=bool(rng.random() < PLAIN_SHARE),
+        seed=config.seed,
+        split=split_of(config)[index],
+    )
+    return _BUILDERS[kind_of(index)](work, (config.min_fov_deg, config.max_fov_deg))
+
+
+def render_scene(images: Path, config: DepthWorldConfig, index: int) -> None:
+    """Render scene ``index`` into its folder below ``images``, which appears when it is whole.
+
+    Raises:
+        RenderError: There is no EGL.
+    """
+    # A process a core renders; OpenCV's own threads would only be in the way.
+    cv2.setNumThreads(1)
+    scene = build_scene(config, index)
+    rng = np.random.default_rng([config.seed, index, 1])
+    sky, rows = Sky(rng), []
+    with atomic_path(images / scene_name(index)) as temporary:
+        temporary.mkdir()
+        with MeshRenderer(scene, far_m=FAR_M) as renderer:
+            for number in range(config.views_per_scene):
+                pose, camera, depth = _choose_view(rng, renderer, scene, config)
+                photo = _take(rng, renderer, sky, pose, camera, config.noise)
+                _write_photo(rng, temporary / photo_name(number), photo)
+                _write_depth(temporary / depth_name(number), depth)
+                rows.append(_row(pose, camera))
+        (temporary / VIEWS_JSON).write_text(json.dumps(rows) + "\n", encoding="utf-8")
+
+
+def _choose_view(
+    rng: np.random.Generator, renderer: MeshRenderer, scene: DepthScene, config: DepthWorldConfig
+) -> tuple[Pose, Camera, NDArray[np.float32]]:
+    """Return a view that shows something, with its depth; the last one tried at worst."""
+    for attempt in range(_TRIES):
+        view = scene.draw_view(rng)
+        pose, camera = pose_of(view), camera_of(view, config.image_width, config.image_height)
+        depth = renderer.render_depth(pose, camera)
+        if attempt == _TRIES - 1 or _is_good(depth, scene.typical_m):
+            break
+    return pose, camera, depth
+
+
+def pose_of(view: View) -> Pose:
+    """Return world_from_cam of a view."""
+    return look_along(view.centre[None], view.forward[None], np.array([view.roll]))[0]
+
+
+def camera_of(view: View, width: int, height: int, finer: int = 1) -> Camera:
+    """Return the pinhole camera of a view, or of its picture ``finer`` times as fine."""
+    focal = width / 2 / np.tan(view.fov / 2)
+    w, h = finer * width, finer * height
+    f = float(finer * focal)
+    return Camera("PINHOLE", w, h, (f, f, (w - 1) / 2, (h - 1) / 2))
+
+
+def _is_good(depth: NDArray[np.float32], typical_m: tuple[float, float]) -> bool:
+    known = np.sort(depth[::4, ::4][depth[::4, ::4] > 0])
+    if len(known) < 0.3 * depth[::4, ::4].size:
+        return False
+    near, middle, far = known[[len(known) // 50, len(known) // 2, -len(known) // 20]]
+    return bool(
+        known[0] > _NEAREST_M and typical_m[0] <= middle <= typical_m[1] and far > _RELIEF * near
+    )
+
+
+def _take(
+    rng: np.random.Generator,
+    renderer: MeshRenderer,
+    sky: Sky,
+    pose: Pose,
+    camera: Camera,
+    noise: float,
+) -> NDArray[np.uint8]:
+    fx, _, cx, cy = camera.params
+    # The same view: the middle of a fine block is the middle of the photo's pixel.
+    fine = Camera(
+        "PINHOLE", FINER * camera.width, FINER * camera.height,
+        (FINER * fx, FINER * fx, FINER * cx + (FINER - 1) / 2, FINER * cy + (FINER - 1) / 2),
+    )  # fmt: skip
+    colours, depth = renderer.render(pose, fine)
+    size = (camera.width, camera.height)
+    values = np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_AREA), np.float32)
+    empty = depth == 0
+    if empty.any():
+        share = cv2.resize(empty.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        values = values + share[..., None] * sky.seen(pose, camera)
+    return develop(rng, values, noise)
+
+
+def _write_photo(rng: np.random.Generator, path: Path, photo: NDArray[np.uint8]) -> None:
+    flags = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*QUALITIES))]
+    _, data = cv2.imencode(".jpg", photo[..., ::-1], flags)
+    path.write_bytes(data.tobytes())
+
+
+def _write_depth(path: Path, depth: NDArray[np.float32]) -> None:
+    """Write z-depth in 16-bit millimetres; what is too far for them is unknown."""
+    kept = np.where(depth <= MOST_M, depth, 0)
+    _, data = cv2.imencode(
+        ".png", np.rint(1000.0 * kept).astype(np.uint16), [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    )
+    path.write_bytes(data.tobytes())
+
+
+def _row(pose: Pose, camera: Camera) -> dict[str, list[float]]:
+    return {
+        "q_wxyz": pose.q_wxyz.tolist(),
+        "centre": pose.translation.tolist(),
+        "intrinsics": list(camera.params),
+    }
