@@ -13,8 +13,9 @@ two columns must be there; cells of the others may be empty::
     fx,fy,cx,cy          intrinsics in pixels of the photo, (0, 0) the middle of its first pixel
     labelled_by          what made the label, where a network did
 
-Zero, negative and non-finite values mean unknown (in a .npy of disparity zero is known: infinitely
-far). A depth map may be smaller or larger than its photo; it shows the same view.
+Zero, negative and non-finite values mean unknown, and so does 65535 in 16-bit millimetres; in a
+.npy of disparity zero is known: infinitely far. A depth map may be smaller or larger than its
+photo; it shows the same view.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import InputError
-from sightline.media import read_photo
+from sightline.media.image_sources import archive_of, read_image
 from sightline.records.csv_rows import cell_number, csv_rows
 from sightline.records.depth_files import (
     ENCODINGS,
@@ -166,7 +167,7 @@ class DepthSet:
         Raises:
             MediaError: It does not read.
         """
-        return read_photo(self.path(item.image))
+        return read_image(self.path(item.image))
 
     def read_target(self, item: DepthImage) -> NDArray[np.float32]:
         """Return (h, w) float32 of the item's quantity, of the file's own size; NaN where unknown.
@@ -264,16 +265,12 @@ def read_depth_csv(
 
 def missing_file(root: Path, item: DepthImage) -> tuple[str, Path] | None:
     """Return why and which file of an item is not there, or None where both are."""
-    if not _is_there(root / item.image):
-        return "missing image", root / item.image
+    image = root / item.image
+    if not image.is_file() and archive_of(image) is None:
+        return "missing image", image
     if item.depth is not None and not (root / item.depth).is_file():
         return "missing depth", root / item.depth
     return None
-
-
-def _is_there(image: Path) -> bool:
-    """Return whether a photo is a file, or a member of a tar file that is there."""
-    return image.is_file() or any(p.suffix == ".tar" and p.is_file() for p in image.parents)
 
 
 def _row(item: DepthImage) -> dict[str, str]:

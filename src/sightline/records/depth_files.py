@@ -33,6 +33,7 @@ _PNG_COLOURS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey and alpha", 6: "RGBA
 #: DEFLATE packs equal bytes by about a thousand; a depth map never packs as well as this, unless
 #: it says next to nothing.
 _NEXT_TO_NOTHING = 150
+_SATURATED = np.iinfo(np.uint16).max
 _NPY_TYPES = ("float32", "float64", "uint16")
 # What Pillow's decoder raises on damaged PNGs, beyond OSError.
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
@@ -60,8 +61,9 @@ def read_depth(
 ) -> NDArray[np.float32]:
     """Return (H, W) float32 depth; NaN where unknown.
 
-    Zero, negative and non-finite values mean unknown. In a ``.npy`` of disparity zero is known:
-    infinitely far, as networks say of the sky.
+    Zero, negative and non-finite values mean unknown, and so does 65535 in 16-bit millimetres,
+    as Kinects write it. In a ``.npy`` of disparity zero is known: infinitely far, as networks say
+    of the sky.
 
     Args:
         path: A grey 16-bit PNG, or a ``.npy`` of float32, float64 or uint16.
@@ -85,6 +87,8 @@ def read_depth(
             known = np.isfinite(values) & (values >= 0)
         else:
             known = np.isfinite(values) & (values > 0)
+    if quantity == "depth" and stored.dtype == np.uint16 and factor == MILLIMETRE:
+        known &= stored != _SATURATED
     values[~known] = np.nan
     return values
 
@@ -131,7 +135,7 @@ def write_depth_png_mm(path: Path, metres: ArrayLike) -> None:
     Args:
         path: Ends in ``.png``.
         metres: (H, W) z-depth; what is not finite, not positive, less than half a millimetre or
-            more than 65.535 m is written as 0: unknown.
+            more than 65.534 m is written as 0: unknown.
 
     Raises:
         InputError: Another suffix or shape.
@@ -145,7 +149,7 @@ def write_depth_png_mm(path: Path, metres: ArrayLike) -> None:
         raise InputError(f"a depth map (H, W) is wanted for {path}, one of {depth.shape} came")
     with np.errstate(invalid="ignore", over="ignore"):
         stored = np.rint(depth / MILLIMETRE)
-        stored = np.where((stored > 0) & (stored <= np.iinfo(np.uint16).max), stored, 0)
+        stored = np.where((stored > 0) & (stored < _SATURATED), stored, 0)
     with atomic_path(path) as temporary:
         Image.fromarray(stored.astype(np.uint16)).save(temporary, "PNG")
 
