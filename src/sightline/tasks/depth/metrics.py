@@ -9,7 +9,6 @@ larger than the mean of RMSEs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 

@@ -1,0 +1,138 @@
+"""What ``sightline evaluate depth`` can be told, and what it does; imports without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from sightline.errors import InputError
+from sightline.learning.runs import is_run, read_run_table
+from sightline.records.files import digest
+
+if TYPE_CHECKING:
+    from sightline.records.depth import DepthSet
+    from sightline.tasks.depth.maps import DepthModel
+
+#: The weights that come with the package, where a name of weights is wanted.
+BUNDLED = "bundled"
+
+
+@dataclass(frozen=True)
+class DepthScoring:
+    """What is judged, how, and where the results go."""
+
+    split: Literal["auto", "test", "validation", "train", "all"] = "auto"
+    """auto: test, else validation, else the whole set."""
+    alignment: Literal["auto", "none", "median", "depth", "disparity"] = "auto"
+    """How maps are brought to metres, image by image, before they are judged; none: they are not;
+    median: one factor; depth, disparity: scale and shift by least squares in it. auto: metric maps
+    as they are and in disparity, relative ones in disparity."""
+    crop: Literal["auto", "none", "eigen", "eigen_kitti", "garg"] = "auto"
+    """Part of the picture that is judged; auto: eigen for NYUv2, garg for KITTI, else all."""
+    min_depth_m: float = 1e-3
+    """Truth above this is judged; predictions below it are put there."""
+    max_depth_m: float = 0.0
+    """Truth below this is judged; predictions above it are put there. 0: 10 for NYUv2, 80 for
+    KITTI; else image by image 10 where all its truth is nearer, 80 where not."""
+    max_images: int | None = None
+    """So many images of each set, drawn by a seed."""
+    seed: int = 0
+    """Of that draw."""
+    weights: tuple[str, ...] = ()
+    """More models: hub names, local folders, .onnx files; bundled: the package's own."""
+    baselines: bool = True
+    """Also judge two predictors that never look: constant and row_mean."""
+    baseline_data: Path | None = None
+    """Fit those two on this set's training part; else on the judged images themselves, which
+    makes them stronger than any predictor of their kind could be."""
+    pictures: int = 3
+    """Best and worst images a model in the report, so many of each."""
+    out: Path | None = None
+    """Where predictions, metrics and reports go; what is there is not computed again."""
+
+    def __post_init__(self) -> None:
+        if self.max_images is not None and self.max_images < 1:
+            raise InputError(f"max_images of 1 or more is wanted, {self.max_images} came")
+        if self.min_depth_m <= 0 or 0 < self.max_depth_m <= self.min_depth_m:
+            raise InputError(
+                "0 < min_depth_m < max_depth_m is wanted (max_depth_m 0: by the data), "
+                f"{self.min_depth_m:g} and {self.max_depth_m:g} came"
+            )
+        if self.max_depth_m < 0 or self.pictures < 0:
+            raise InputError("max_depth_m and pictures of 0 or more are wanted")
+
+
+def score(
+    subjects: Sequence[Path], scoring: DepthScoring, progress: Callable[[str, float], None]
+) -> dict[str, Any]:
+    """Return the metrics of runs on depth sets, see :func:`.evaluate.evaluate_models`.
+
+    Every run is judged on every set; runs alone on what the first was trained on; sets alone by
+    the network that comes with the package. A folder of labels is judged as a model is, on the
+    sets beside it that have its images; alone it is counted.
+
+    Args:
+        subjects: Run folders, and whatever ``open_depth`` reads.
+        scoring: What is judged.
+        progress: Called with a stage text and a fraction.
+
+    Raises:
+        InputError: No subject, or a set that cannot be read.
+        WeightsError: No run among the subjects, and none comes with the package.
+    """
+    from sightline.datasets.depth import open_depth
+    from sightline.tasks.depth.evaluate import evaluate_sets, is_labels
+
+    if not subjects:
+        raise InputError("a run folder or a depth set is wanted, nothing came")
+    runs = [path for path in subjects if is_run(path)]
+    opened = [open_depth(path) for path in subjects if path not in runs]
+    labels = [data for data in opened if is_labels(data)]
+    sets = [data for data in opened if not is_labels(data)]
+    if runs and not sets:
+        sets = [run_depth(runs[0])]
+    sources: list[str | Path | None] = [*runs]
+    sources += [None if name == BUNDLED else name for name in scoring.weights]
+    if not sources and not labels:
+        sources = [None]
+    models = [_load(source) for source in sources] if sets else []
+    out = scoring.out or _default_out(subjects, runs)
+    return evaluate_sets(models, sets, out, scoring, progress, labels=labels)
+
+
+def run_depth(run_dir: Path) -> DepthSet:
+    """Return the depth set that a run was trained on.
+
+    Raises:
+        InputError: It is neither around the run folder nor where it was.
+    """
+    from sightline.datasets.depth import open_depth
+
+    recorded = str(read_run_table(run_dir).get("folder", ""))
+    places = [Path(recorded)] if recorded else []
+    if run_dir.resolve().parent.name == "runs":
+        places.insert(0, run_dir.resolve().parent.parent)
+    for place in places:
+        try:
+            return open_depth(place)
+        except InputError:
+            continue
+    raise InputError(
+        f"{run_dir} was trained on the images of {recorded or 'another machine'}, which are not "
+        "there any more; name a depth set"
+    )
+
+
+def _load(source: str | Path | None) -> DepthModel:
+    from sightline.tasks.depth.models import load_model
+
+    model: DepthModel = load_model(source)
+    return model
+
+
+def _default_out(subjects: Sequence[Path], runs: Sequence[Path]) -> Path:
+    if len(runs) == 1:
+        return runs[0] / "evaluation"
+    return Path("runs") / f"depth-{digest([str(path.resolve()) for path in subjects])[:8]}"
