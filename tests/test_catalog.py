@@ -24,7 +24,7 @@ def test_a_name_loads_what_it_stands_for():
 def test_every_dataset_of_ours_loads():
     for name in catalog.DATASETS.names():
         assert callable(catalog.DATASETS.load(name))
-    assert catalog.DATASETS.names() == ["seven_scenes", "tum_rgbd"]
+    assert catalog.DATASETS.names() == ["nyuv2", "seven_scenes", "tum_rgbd"]
 
 
 @pytest.mark.parametrize("name", ["absolute", "objects", "relative"])

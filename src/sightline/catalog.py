@@ -117,6 +117,7 @@ TASKS = Catalog(
 DATASETS = Catalog(
     "dataset",
     [
+        ("nyuv2", "sightline.datasets.nyuv2:make_depth_set"),
         ("seven_scenes", "sightline.datasets.seven_scenes:make_place"),
         ("tum_rgbd", "sightline.datasets.tum_rgbd:make_place"),
     ],

@@ -120,7 +120,7 @@ def test_unknown_flag_exits_with_2() -> None:
         (("import", "seven_scene", "{empty}", "{tmp}/p"), "Did you mean 'seven_scenes'?"),
         (("import", "tum_rgbd", "{tmp}/none", "{tmp}/p"), "none does not exist"),
         (("import", "tum_rgbd", "{empty}", "{tmp}/p"), "rgb.txt is wanted"),
-        (("import",), "sightline import DATASET SOURCE PLACE"),
+        (("import",), "sightline import DATASET SOURCE OUT"),
         (("reproduce", "000", "{empty}"), "is not a place"),
         (("reproduce", "001", "{empty}"), "nothing in it"),
         (("reproduce", "003", "{empty}"), "'003' cannot be reproduced yet; there is: 000"),
