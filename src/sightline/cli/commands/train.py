@@ -28,7 +28,10 @@ def run(arguments: Sequence[str]) -> int:
     run_dir = options.out or data.runs_dir / (options.name or _default_name(options.config))
     train = task.load("train")
     with progress_bar() as progress:
-        train(data, options.config, run_dir, progress)
+        made = train(data, options.config, run_dir, progress)
+        if made.model is None:  # a stage that leaves data, not a model that could be judged
+            print(f"made: {run_dir}")
+            return 0
         metrics = task.load("evaluate")([run_dir], task.load("scoring")(), progress)
     from sightline.app.tables import text_table
 
@@ -65,4 +68,6 @@ def _options(config_type: Any, config: object, task: Task) -> Any:
 
 
 def _default_name(config: Any) -> str:
+    if hasattr(config, "run_name"):
+        return str(config.run_name)
     return "-".join(str(getattr(config, k)) for k in ("model", "backbone") if hasattr(config, k))

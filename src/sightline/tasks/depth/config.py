@@ -39,16 +39,16 @@ class DepthConfig(FitConfig):
     frame_height: int = 144
     """Height of the training frames, in pixels."""
     max_depth_m: float = 20.0
-    """Depth beyond this is not taught, and never said by a metric network."""
+    """Farther depth counts as this far in disparity; in metres it is neither taught nor said."""
 
     gradient_weight: float = 0.5
     """Weight of the gradient matching term beside the affine-invariant loss; 0 = none."""
     flip: bool = True
     """Also train on mirrored images."""
     crop: float = 0.25
-    """Largest share of a training image that a random crop cuts off."""
+    """Largest share of a training image's sides that a random crop cuts off."""
     colour: float = 0.2
-    """Largest relative change of brightness, contrast and channels of labelled images."""
+    """Largest relative change of brightness, contrast and saturation of labelled images."""
 
     teacher: str = ""
     """label: who labels: a run folder, a hub name or local folder of Depth Anything."""
@@ -90,6 +90,11 @@ class DepthConfig(FitConfig):
     """Decay of the averaged weights that are validated and kept; 0 keeps the raw ones."""
     clip_norm: float = 5.0
     """Largest gradient norm; 0 = no clipping."""
+
+    @property
+    def run_name(self) -> str:
+        """What a run is called where no name is given."""
+        return "labels" if self.stage == "label" else f"{self.stage}-{self.encoder}"
 
     def __post_init__(self) -> None:
         super().__post_init__()
