@@ -72,6 +72,16 @@ PAPERS = {
             "PAIRS/runs/reproduce-002, or runs/reproduce-002 here,",
             needs_data=False,
         ),
+        Paper(
+            "003",
+            "DIP Project: Depth Anything: Unleashing the Power of Large-Scale Unlabeled Data",
+            "sightline.app.papers.paper003.config:Paper003Config",
+            "sightline.datasets.depth:open_depth",
+            "Images with depth; scenes are rendered into OUT/depth where not given.",
+            "sightline.app.papers.paper003.reproduce:reproduce",
+            "DATA/runs/reproduce-003, or runs/reproduce-003 here,",
+            needs_data=False,
+        ),
     )
 }
 

@@ -138,11 +138,11 @@ class Paper003Config:
         return dataclasses.replace(
             self,
             quick=False,
-            scenes=self.scenes or 24,
+            scenes=self.scenes or 100,
             width=0.25,
             frame_width=96,
             frame_height=72,
-            epochs=min(self.epochs, 2),
+            epochs=min(self.epochs, 4),
             batch=12,
             mlp_epochs=min(self.mlp_epochs, 10),
             seeds=min(self.seeds, 2),
