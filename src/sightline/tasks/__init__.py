@@ -32,6 +32,10 @@ class Task:
         predictor: ``(run folder or None, options) -> PhotoPredictor``; empty where the task has no
             answer for single photos.
         options: A frozen dataclass with defaults: what ``predictor`` can be told; without torch.
+        exporter: ``(destination, options) -> something with a line()``: a network in another
+            format; empty where the task has none.
+        export_options: A frozen dataclass with defaults: what ``exporter`` can be told; without
+            torch.
     """
 
     name: str
@@ -46,6 +50,8 @@ class Task:
     table: str
     predictor: str = ""
     options: str = ""
+    exporter: str = ""
+    export_options: str = ""
 
     def load(self, part: str) -> Any:
         """Return one part, imported now."""

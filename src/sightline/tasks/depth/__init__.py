@@ -15,4 +15,6 @@ TASK = Task(
     table="sightline.tasks.depth.report:score_rows",
     predictor="sightline.tasks.depth.photos:make_predictor",
     options="sightline.tasks.depth.photos:DepthOptions",
+    exporter="sightline.tasks.depth.onnx_export:export_model",
+    export_options="sightline.tasks.depth.onnx_options:OnnxOptions",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sightline.errors import InputError
 from sightline.learning.runs import CONFIG
 from sightline.tasks.depth.maps import DepthModel
 from sightline.tasks.depth.predict import load_run
@@ -30,6 +31,15 @@ def load_model(
 
         return need_default_model(resolution=resolution, device=device)
     path = Path(source).expanduser()
+    if path.suffix.lower() == ".onnx":
+        from sightline.tasks.depth.onnx_model import load_onnx
+
+        if resolution != 1.0:
+            raise InputError(
+                f"{source} sees pictures at the size it was exported at; export another one for "
+                f"the resolution {resolution:g}"
+            )
+        return load_onnx(path)
     if (path / CONFIG).is_file():
         return load_run(path, resolution=resolution, device=device)
     return load_pretrained(source, resolution=resolution, device=device)

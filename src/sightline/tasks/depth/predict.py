@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sightline.errors import GeometryError, InputError
-from sightline.learning.backbones import state_digest
+from sightline.learning.backbones import InputContract, state_digest
 from sightline.learning.runs import CONFIG, load_weights, read_run_table
 from sightline.records.depth import Quantity
 from sightline.records.files import digest
@@ -64,24 +64,32 @@ class NetworkModel:
         """In which unit."""
         return "m" if self.quantity == "depth" else "relative"
 
+    @property
+    def contract(self) -> InputContract:
+        """What images must be; its size is that of the training frames."""
+        return self.network.contract
+
+    @property
+    def multiple(self) -> int:
+        """What width and height are multiples of."""
+        return self.network.multiple
+
     @cached_property
     def digest(self) -> str:
         """A short digest of its weights and settings."""
-        contract = self.network.contract
         return digest(
             state_digest(self.network),
             self.quantity,
             self.network.max_depth_m,
-            contract,
+            self.contract,
             self.resolution,
             self.precision,
         )
 
     def size_of(self, width: int, height: int) -> tuple[int, int]:
         """Return the width and height at which the network sees a picture."""
-        contract = self.network.contract
-        area = contract.width * contract.height * self.resolution**2
-        return input_size(width, height, area, self.network.multiple)
+        area = self.contract.width * self.contract.height * self.resolution**2
+        return input_size(width, height, area, self.multiple)
 
     def predict(self, images: Sequence[Picture]) -> list[DepthMap]:
         """Return the maps of upright uint8 (H, W, 3) RGB pictures, of any sizes.
@@ -109,7 +117,7 @@ class NetworkModel:
         device = next(self.network.parameters()).device
         with torch.inference_mode(), self._autocast(device):
             pixels = torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
-            values = self.network(self.network.contract.normalise(pixels)).prediction
+            values = self.network(self.contract.normalise(pixels)).prediction
         if not torch.isfinite(values).all():
             raise GeometryError(f"finite depths are wanted; the network {self.name} gave others")
         out: Tensor = values.float().cpu()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from sightline.errors import InputError
+
+Filter = Literal["bilinear", "bicubic"]
 
 
 def input_size(width: int, height: int, area: float, multiple: int) -> tuple[int, int]:
@@ -39,11 +42,29 @@ def input_size(width: int, height: int, area: float, multiple: int) -> tuple[int
     return min(pairs, key=badness)
 
 
-def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return a picture at (width, height), by the filter that training frames are made with."""
+def resized(
+    image: NDArray[np.uint8], size: tuple[int, int], resample: Filter = "bilinear"
+) -> NDArray[np.uint8]:
+    """Return a picture at (width, height); bilinear is how training frames are made."""
     if (image.shape[1], image.shape[0]) == size:
         return image
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling[resample.upper()]))
+
+
+def fit_inside(width: int, height: int, frame_w: int, frame_h: int) -> tuple[int, int, int, int]:
+    """Return left, top, right, bottom of where a picture lies that fills a frame, in its middle.
+
+    Args:
+        width: Of the picture, which keeps its aspect.
+        height: The same.
+        frame_w: Of the frame.
+        frame_h: The same.
+    """
+    scale = min(frame_w / width, frame_h / height)
+    inner_w = min(frame_w, max(1, round(width * scale)))
+    inner_h = min(frame_h, max(1, round(height * scale)))
+    left, top = (frame_w - inner_w) // 2, (frame_h - inner_h) // 2
+    return left, top, left + inner_w, top + inner_h
 
 
 def check_picture(image: NDArray[np.uint8]) -> None:
