@@ -55,8 +55,8 @@ class Aligned:
         mode: How it was aligned.
         scale: What the map's values (of the quantity that ``mode`` aligns) were multiplied by.
         shift: What was added to them then.
-        clipped: How many values were not in front of the camera or beyond the cap, and were put
-            at the cap.
+        clipped: How many of the fitted pixels came out behind the camera or beyond the cap; those
+            of a disparity are put at the cap.
     """
 
     depth: NDArray[np.float32]
@@ -209,7 +209,9 @@ def align_map(
         values = as_disparity(depth_map)
         inverse = 1.0 / np.where(known, target, 1.0)
         scale, shift = fit_scale_shift(values, inverse, known)
-        depth, clipped = depth_of_disparity(scale * values + shift, max_depth_m)
+        disparity = scale * values + shift
+        depth, _ = depth_of_disparity(disparity, max_depth_m)
+        _, clipped = depth_of_disparity(disparity[known], max_depth_m)
         return Aligned(depth, mode, scale, shift, clipped)
     values = as_depth(depth_map)
     if mode == "median":
@@ -220,7 +222,7 @@ def align_map(
     else:
         raise InputError(f"an alignment of {', '.join(ALIGNMENTS)} is wanted, {mode!r} came")
     metres = scale * values + shift
-    wrong = np.isfinite(metres) & ((metres <= 0) | (metres > max_depth_m))
+    wrong = known & np.isfinite(metres) & ((metres <= 0) | (metres > max_depth_m))
     metres = np.where(metres > max_depth_m, max_depth_m, metres)
     return Aligned(metres.astype(np.float32), mode, scale, shift, int(wrong.sum()))
 

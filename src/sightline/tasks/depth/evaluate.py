@@ -24,14 +24,13 @@ from sightline.records.depth import DepthImage, DepthSet
 from sightline.records.files import digest, locked_folder, write_json, write_text
 from sightline.tasks.depth.align import Alignment, default_alignments
 from sightline.tasks.depth.baselines import fit_baselines
-from sightline.tasks.depth.judging import ROW_COLUMNS, Tally, Truth
+from sightline.tasks.depth.judging import ROW_COLUMNS, Protocol, Tally
+from sightline.tasks.depth.label_scores import label_counts
 from sightline.tasks.depth.maps import DepthModel
 from sightline.tasks.depth.metrics import (
     KITTI_MAX_DEPTH_M,
     NYU_MAX_DEPTH_M,
     Crop,
-    judged_pixels,
-    known_depth,
 )
 from sightline.tasks.depth.predictions import (
     BaselineMaps,
@@ -49,47 +48,6 @@ SCORES = "scores.csv"
 
 #: So many left-out files are named in the metrics; all are counted.
 _NAMED = 100
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """Which pixels of a set are judged.
-
-    Attributes:
-        crop: Part of the picture.
-        min_depth_m: Truth above it counts.
-        max_depth_m: Truth below it counts; None: 10 where all truth of an image is nearer, else 80.
-    """
-
-    crop: Crop
-    min_depth_m: float
-    max_depth_m: float | None
-
-    def truth(self, data: DepthSet, item: DepthImage) -> Truth:
-        """Return an image's true depth and what of it is judged.
-
-        Raises:
-            InputError: It has no depth in metres, that does not read, or none of it is judged.
-        """
-        if item.depth is None:
-            raise InputError("without depth")
-        if item.quantity != "depth":
-            raise InputError("relative depth, no truth in metres")
-        depth = data.read_target(item)
-        cap = self.max_depth_m
-        if cap is None:
-            known = depth[known_depth(depth)]
-            far = known.size and float(known.max()) >= NYU_MAX_DEPTH_M
-            cap = KITTI_MAX_DEPTH_M if far else NYU_MAX_DEPTH_M
-        judged = judged_pixels(depth, self.crop, self.min_depth_m, cap)
-        if judged.sum() < 2:
-            raise InputError("no known depth within the crop and the caps")
-        return Truth(depth, judged, self.min_depth_m, cap)
-
-    def said(self) -> str:
-        """Return it in words, for tables."""
-        cap = "10 or 80 by image" if self.max_depth_m is None else f"{self.max_depth_m:g}"
-        return f"crop {self.crop}, truth between {self.min_depth_m:g} and {cap} m"
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +139,7 @@ def evaluate_sets(
         metrics: dict[str, Any] = {
             "folder": str(out),
             "judged": tables,
-            "labels": [_label_counts(one) for one in labels],
+            "labels": [label_counts(one) for one in labels],
         }
         write_json(out / METRICS_FILE, metrics)
         from sightline.tasks.depth.report import write_report, write_table
@@ -193,12 +151,6 @@ def evaluate_sets(
             write_report(one, table, scoring.pictures)
     progress("scored", 1.0)
     return metrics
-
-
-def is_labels(data: DepthSet) -> bool:
-    """Return whether all depth of a set was written by networks."""
-    labelled = [item for item in data.items if item.depth is not None]
-    return bool(labelled) and all(item.labelled_by for item in labelled)
 
 
 def protocol_of(data: DepthSet, scoring: DepthScoring) -> Protocol:
@@ -406,21 +358,9 @@ def _reason(text: str) -> str:
     short = ("without depth", "relative depth, no truth in metres")
     if text in short or text.startswith("no known depth"):
         return text
+    if " refuses it: " in text:
+        return "refused by a model"
     return "damaged or missing"
-
-
-def _label_counts(labels: DepthSet) -> dict[str, Any]:
-    labelled = [item for item in labels.items if item.depth is not None]
-    return {
-        "set": labels.name,
-        "folder": str(labels.root),
-        "labelled": len(labelled),
-        "without_label": len(labels) - len(labelled),
-        "quantity": labelled[0].quantity,
-        "labelled_by": sorted({item.labelled_by for item in labelled}),
-        "left_out": dict(labels.left_out),
-        "notes": list(labels.notes),
-    }
 
 
 def _write_scores(one: JudgedSet) -> None:

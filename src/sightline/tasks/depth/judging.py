@@ -8,9 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.errors import InputError
+from sightline.records.depth import DepthImage, DepthSet
 from sightline.tasks.depth.align import ALIGNMENT_NAMES, Aligned, Alignment, align_map
 from sightline.tasks.depth.maps import DepthMap
-from sightline.tasks.depth.metrics import METRICS, ScoreTotals, clamp_depth, depth_sums
+from sightline.tasks.depth.metrics import (
+    KITTI_MAX_DEPTH_M,
+    METRICS,
+    NYU_MAX_DEPTH_M,
+    Crop,
+    ScoreTotals,
+    clamp_depth,
+    depth_sums,
+    judged_pixels,
+    known_depth,
+)
 from sightline.tasks.depth.predictions import Maps
 
 #: Edges of the distances by which errors are shown, in metres.
@@ -38,6 +50,47 @@ class Truth:
     judged: NDArray[np.bool_]
     min_depth_m: float
     max_depth_m: float
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Which pixels of a set are judged.
+
+    Attributes:
+        crop: Part of the picture.
+        min_depth_m: Truth above it counts.
+        max_depth_m: Truth below it counts; None: 10 where all truth of an image is nearer, else 80.
+    """
+
+    crop: Crop
+    min_depth_m: float
+    max_depth_m: float | None
+
+    def truth(self, data: DepthSet, item: DepthImage) -> Truth:
+        """Return an image's true depth and what of it is judged.
+
+        Raises:
+            InputError: It has no depth in metres, that does not read, or none of it is judged.
+        """
+        if item.depth is None:
+            raise InputError("without depth")
+        if item.quantity != "depth":
+            raise InputError("relative depth, no truth in metres")
+        depth = data.read_target(item)
+        cap = self.max_depth_m
+        if cap is None:
+            known = depth[known_depth(depth)]
+            far = known.size and float(known.max()) >= NYU_MAX_DEPTH_M
+            cap = KITTI_MAX_DEPTH_M if far else NYU_MAX_DEPTH_M
+        judged = judged_pixels(depth, self.crop, self.min_depth_m, cap)
+        if judged.sum() < 2:
+            raise InputError("no known depth within the crop and the caps")
+        return Truth(depth, judged, self.min_depth_m, cap)
+
+    def said(self) -> str:
+        """Return it in words, for tables."""
+        cap = "10 or 80 by image" if self.max_depth_m is None else f"{self.max_depth_m:g}"
+        return f"crop {self.crop}, truth between {self.min_depth_m:g} and {cap} m"
 
 
 def aligned_map(found: DepthMap, truth: Truth, alignment: Alignment) -> Aligned:

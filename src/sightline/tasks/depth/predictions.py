@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -31,6 +31,16 @@ Progress = Callable[[str, float], None]
 
 #: Pictures given to a model at once; their pixels are in memory together.
 _BATCH = 4
+#: So many bytes of them are enough (50 megapixels are 150 MB).
+_BATCH_BYTES = 60_000_000
+
+
+class _Read(NamedTuple):
+    """An image as read, and the (height, width) its map is kept at."""
+
+    item: DepthImage
+    shape: tuple[int, int]
+    image: NDArray[np.uint8]
 
 
 class Maps(Protocol):
@@ -216,18 +226,17 @@ def save_predictions(
         if not map_path(folder, item).is_file()
     ]
     started = time.perf_counter()
-    for first in range(0, len(missing), _BATCH):
-        progress(f"{model.name} on {data.name}", first / len(missing))
-        read = []
-        for item, shape in missing[first : first + _BATCH]:
-            try:
-                read.append((item, shape, data.read_image(item)))
-            except InputError as error:
-                failed[item.image.as_posix()] = str(error)
-        if read:
-            maps = model.predict([image for _, _, image in read])
-            for (item, shape, _), made in zip(read, maps, strict=True):
-                _save(map_path(folder, item), resize_map(made.values, shape))
+    batch: list[_Read] = []
+    for index, (item, shape) in enumerate(missing):
+        progress(f"{model.name} on {data.name}", index / len(missing))
+        try:
+            batch.append(_Read(item, shape, data.read_image(item)))
+        except InputError as error:
+            failed[item.image.as_posix()] = str(error)
+        if len(batch) == _BATCH or sum(one.image.size for one in batch) > _BATCH_BYTES:
+            failed |= _predict(model, batch, folder)
+            batch = []
+    failed |= _predict(model, batch, folder)
     predicted = len(missing) - len(failed)
     seconds = (time.perf_counter() - started) / predicted if predicted else None
     saved = SavedMaps(model.name, folder, model.quantity, model.unit, model.digest, seconds)
@@ -254,6 +263,22 @@ def resize_map(values: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.float
     height, width = shape
     resized = cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)
     return resized.astype(np.float32, copy=False)
+
+
+def _predict(model: DepthModel, batch: Sequence[_Read], folder: Path) -> dict[str, str]:
+    """Save the maps of some images; return those that the model refuses, and why."""
+    if not batch:
+        return {}
+    try:
+        maps = model.predict([one.image for one in batch])
+    except InputError as error:
+        if len(batch) == 1:
+            return {batch[0].item.image.as_posix(): f"{model.name} refuses it: {error}"}
+        parts = (_predict(model, [one], folder) for one in batch)
+        return {image: reason for part in parts for image, reason in part.items()}
+    for one, made in zip(batch, maps, strict=True):
+        _save(map_path(folder, one.item), resize_map(made.values, one.shape))
+    return {}
 
 
 def _begin(model: DepthModel, data: DepthSet, folder: Path) -> None:

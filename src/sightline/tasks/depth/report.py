@@ -50,13 +50,16 @@ def score_rows(metrics: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 def label_rows(metrics: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Return what folders of labels hold: a header, then a row a folder."""
-    rows: list[tuple[str, ...]] = [("labels", "labelled", "without", "quantity", "labelled by")]
+    rows: list[tuple[str, ...]] = [
+        ("labels", "labelled", "skipped", "images/s", "quantity", "labelled by")
+    ]
     for one in metrics["labels"]:
         rows.append(
             (
                 one["set"],
                 str(one["labelled"]),
-                str(one["without_label"]),
+                str(one["skipped"]),
+                _number(one["images_per_second"], 2),
                 one["quantity"],
                 ", ".join(one["labelled_by"]),
             )
@@ -119,8 +122,12 @@ def notes(metrics: Mapping[str, Any]) -> list[str]:
     for one in metrics["labels"]:
         said.append(
             f"{one['set']}: {one['labelled']} images labelled by {', '.join(one['labelled_by'])}, "
-            f"{one['without_label']} without a label"
+            f"{one['skipped']} skipped"
         )
+        said += [
+            f"{one['set']}: {count} skipped: {reason}"
+            for reason, count in (one["skipped_reasons"] | one["left_out"]).items()
+        ]
         said += [f"{one['set']}: {note}" for note in one["notes"]]
     return said
 

@@ -47,6 +47,10 @@ class DepthScoring:
     baseline_data: Path | None = None
     """Fit those two on this set's training part; else on the judged images themselves, which
     makes them stronger than any predictor of their kind could be."""
+    resolution: float = 1.0
+    """Sides of what networks see, over their own."""
+    device: str = "cpu"
+    """Where networks compute: cpu, cuda."""
     pictures: int = 3
     """Best and worst images a model in the report, so many of each."""
     out: Path | None = None
@@ -71,7 +75,8 @@ def score(
 
     Every run is judged on every set; runs alone on what the first was trained on; sets alone by
     the network that comes with the package. A folder of labels is judged as a model is, on the
-    sets beside it that have its images; alone it is counted.
+    sets beside it that have its images, alone on the set it was made of where that has depth; it
+    is always counted.
 
     Args:
         subjects: Run folders, and whatever ``open_depth`` reads.
@@ -83,7 +88,8 @@ def score(
         WeightsError: No run among the subjects, and none comes with the package.
     """
     from sightline.datasets.depth import open_depth
-    from sightline.tasks.depth.evaluate import evaluate_sets, is_labels
+    from sightline.tasks.depth.evaluate import evaluate_sets
+    from sightline.tasks.depth.label_scores import is_labels, labelled_truth
 
     if not subjects:
         raise InputError("a run folder or a depth set is wanted, nothing came")
@@ -93,11 +99,13 @@ def score(
     sets = [data for data in opened if not is_labels(data)]
     if runs and not sets:
         sets = [run_depth(runs[0])]
+    elif not sets:
+        sets = [truth for truth in map(labelled_truth, labels) if truth is not None][:1]
     sources: list[str | Path | None] = [*runs]
     sources += [None if name == BUNDLED else name for name in scoring.weights]
     if not sources and not labels:
         sources = [None]
-    models = [_load(source) for source in sources] if sets else []
+    models = [_load(source, scoring) for source in sources] if sets else []
     out = scoring.out or _default_out(subjects, runs)
     return evaluate_sets(models, sets, out, scoring, progress, labels=labels)
 
@@ -125,10 +133,10 @@ def run_depth(run_dir: Path) -> DepthSet:
     )
 
 
-def _load(source: str | Path | None) -> DepthModel:
+def _load(source: str | Path | None, scoring: DepthScoring) -> DepthModel:
     from sightline.tasks.depth.models import load_model
 
-    model: DepthModel = load_model(source)
+    model: DepthModel = load_model(source, resolution=scoring.resolution, device=scoring.device)
     return model
 
 
