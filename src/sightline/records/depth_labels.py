@@ -12,7 +12,7 @@
 
 A label is one PNG because every tool opens it, any part of a set can be copied or looked at, and a
 reader that shuffles takes one file; with 1,000 photos a shard no folder grows large, and labels of
-518 pixels (100 to 300 KB) fill a disk long before its files run out.
+518 pixels (about 300 KB) fill a disk long before its files run out.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ _SHARD_NAME = "shard-{:05d}"
 _SHARD_PATTERN = "shard-[0-9]*"
 _SKIPPED_COLUMNS = ("image", "reason")
 
-#: Largest value of a 16-bit PNG.
-_LARGEST = 65535
+#: Largest value of a label; 65535 means in depth that a sensor had no more.
+_LARGEST = 65534
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,9 @@ def stored_label(
 ) -> tuple[NDArray[np.uint16], float]:
     """Return a label as 16-bit integers, 0 where unknown, and what to multiply them by.
 
-    Metric depth is kept in millimetres up to 65.535 m, beyond with a larger unit. Other values
+    Metric depth is kept in millimetres up to 65.534 m, beyond with a larger unit. Other values
     take the whole range. A disparity of 0 (the sky) is known and must not be stored as 0: all
-    disparities move up by one 65534th of the largest, which no loss that is free of shift sees.
+    disparities move up by one 65533rd of the largest, which no loss that is free of shift sees.
 
     Args:
         values: (H, W), NaN where unknown; depth > 0, disparity >= 0.
@@ -103,16 +103,20 @@ def stored_label(
         ValueError: Nothing is known, or nothing above zero.
     """
     known = np.isfinite(values) & (values >= 0 if quantity == "disparity" else values > 0)
-    largest = float(values[known].max()) if known.any() else 0.0
+    whole = bool(known.all())
+    largest = float(values.max() if whole else values[known].max(initial=0))
     if largest <= 0:
         raise ValueError("values above zero are wanted in a label")
     shift = 1 if quantity == "disparity" else 0
     scale = largest / (_LARGEST - shift)
     if quantity == "depth" and metric:
         scale = max(scale, MILLIMETRE)
-    steps = np.rint(np.where(known, values, 0).astype(np.float64) / scale) + shift
+    steps = (values if whole else np.where(known, values, np.float32(0))) * np.float32(1 / scale)
     # A depth too small for the unit is still known.
-    return np.where(known, np.clip(steps, 1, _LARGEST), 0).astype(np.uint16), scale
+    stored = np.clip(np.rint(steps) + np.float32(shift), 1, _LARGEST).astype(np.uint16)
+    if not whole:
+        stored[~known] = 0
+    return stored, scale
 
 
 def is_label_folder(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +16,9 @@ class _Worker:
     """One actor: it holds a teacher and labels a shard a call."""
 
     def __init__(self, load: Callable[[], DepthModel], digest: str, job: ShardJob) -> None:
+        import cv2
+
+        cv2.setNumThreads(1)  # an actor has one core; of torch's threads Ray takes care itself
         self._model, self._job = load(), job
         if self._model.digest != digest:
             raise InputError(
@@ -55,16 +59,19 @@ def label_with_ray(
         ) from error
     started = not ray.is_initialized()
     if started:
-        ray.init(include_dashboard=False, log_to_driver=False)
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
         rows = [{"index": s.index, "entries": [list(e) for e in s.entries]} for s in shards]
+        # The progress that is told is ours; its own would be printed between.
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
         there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         gpus = int(there.get("GPU", 0))
         workers = min(len(shards), gpus or int(there.get("CPU", 1)))
         done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
             _Worker,  # type: ignore[arg-type]  # a class whose objects take rows
             fn_constructor_args=(load or (lambda: model), model.digest, job),
-            concurrency=max(1, workers),
+            compute=ray.data.ActorPoolStrategy(size=max(1, workers)),
             num_cpus=1,
             num_gpus=1 if gpus else 0,
         )
