@@ -45,7 +45,7 @@ class MatchEverything:
 
     def __init__(self, place: Place) -> None:
         from sightline.reconstruction.map_index import MapIndex
-        from sightline.tasks.absolute.refine import RefineConfig
+        from sightline.reconstruction.refine import RefineConfig
 
         self.index = MapIndex.open(place)
         self._extractor = _extractor(place)
@@ -53,9 +53,9 @@ class MatchEverything:
 
     def refine(self, image: np.ndarray, camera: Camera, proposal: Pose | None = None) -> Any:
         """Return a ``Refinement``; the proposal is not looked at."""
+        from sightline.reconstruction.refine import Refinement
         from sightline.reconstruction.two_view.matching import mutual_ratio_matches
         from sightline.records.colmap import estimate_absolute_pose
-        from sightline.tasks.absolute.refine import Refinement
 
         features = self._extractor.extract(image)
         query = _unit(features.descriptors)
@@ -106,7 +106,7 @@ def open_localizer(place: Place, method: str) -> Localizer:
         everything = MatchEverything(place)
         return Localizer(place, None, everything, everything.index.camera)
     from sightline.reconstruction.map_index import MapIndex
-    from sightline.tasks.absolute.refine import Refiner
+    from sightline.reconstruction.refine import Refiner
 
     index = MapIndex.open(place)
     return Localizer(place, None, Refiner(index, _extractor(place)), index.camera)

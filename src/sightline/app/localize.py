@@ -88,7 +88,7 @@ def _rounded(xy: tuple[float, float] | None) -> list[float] | None:
 
 
 class MapRefiner(Protocol):
-    """What the second stage offers (see ``tasks.absolute.refine``)."""
+    """What the second stage offers (see ``reconstruction.refine``)."""
 
     def refine(self, image: Image, camera: Camera, proposal: Pose | None = None) -> Any:
         """Return a ``Refinement`` in the map's own frame."""
@@ -181,7 +181,7 @@ class Localizer:
     ) -> tuple[Status, Pose | None, int, float]:
         if self._refiner is None or self._map_camera is None:
             return ("regressed" if proposal is not None else "unknown"), proposal, 0, 0.25
-        from sightline.tasks.absolute.refine import camera_for_photo
+        from sightline.reconstruction.refine import camera_for_photo
 
         height, width = image.shape[:2]
         camera = camera_for_photo(self._map_camera, width, height, focal_px)
@@ -294,13 +294,7 @@ def _open_refiner(
 ) -> tuple[MapRefiner | None, Camera | None]:
     if not place.model_dir.is_dir():
         return None, None
-    from sightline.reconstruction.features import FeatureExtractor
-    from sightline.reconstruction.map_index import MapIndex
-    from sightline.tasks.absolute.refine import Refiner
+    from sightline.reconstruction.refine import Refiner
 
-    index = MapIndex.open(place).without_frames(set(without_frames))
-    features = place.content.get("features", {})
-    extractor = FeatureExtractor(
-        int(features.get("max_image_size", 1600)), int(features.get("max_num_features", 4000))
-    )
-    return Refiner(index, extractor), index.camera
+    refiner = Refiner.open(place, without_frames)
+    return refiner, refiner.index.camera

@@ -88,13 +88,15 @@ def predict_photos(
         raise InputError(f"another folder than the photos' own is wanted for --out, {out} came")
     stems = _Stems(predictor.endings)
     for file in files:
+        film = file.stem
+        results: Iterator[tuple[int | None, PhotoAnswers | SightlineError]]
         try:
             if file.suffix.lower() in VIDEO_SUFFIXES:
                 film = stems.new(file.stem, (".mp4",))
                 target = out / f"{film}.mp4" if video and out is not None else None
                 results = _of_video(predictor, file, every, target)
             else:
-                film, results = file.stem, iter([(None, _of_photo(predictor, file))])
+                results = iter([(None, _of_photo(predictor, file))])
             for frame, answers in results:
                 if isinstance(answers, SightlineError):
                     yield PhotoResult(file, None, _naming(file, str(answers)))
@@ -125,7 +127,7 @@ def _of_photo(predictor: PhotoPredictor, file: Path) -> PhotoAnswers:
 
 def _of_video(
     predictor: PhotoPredictor, file: Path, every: int, target: Path | None
-) -> Iterator[tuple[int, PhotoAnswers | SightlineError]]:
+) -> Iterator[tuple[int | None, PhotoAnswers | SightlineError]]:
     """Yield each frame's index and what came of it; ``target`` gets the answers' pictures."""
     frames = iter_frames(file)
     with ExitStack() as stack:

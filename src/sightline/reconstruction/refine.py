@@ -8,7 +8,7 @@ what the map shows from there: buildings repeat their doors, posters and furnitu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from sightline.reconstruction.features import FeatureExtractor, Features
 from sightline.reconstruction.map_index import MapIndex
 from sightline.reconstruction.retrieval import similar
 from sightline.reconstruction.two_view.matching import mutual_ratio_matches
+from sightline.records import Place
 from sightline.records.colmap import estimate_absolute_pose
 
 #: EXIF focal lengths are whole millimetres of film; farther off is another lens.
@@ -64,12 +65,14 @@ class Refinement:
         matches: 2D-3D matches tried.
         similarity: Appearance similarity to the most similar map frame, relative to what the map's
             own frames reach (1 = typical of this place).
+        camera: The intrinsics that the pose holds for; None where there is none.
     """
 
     map_from_cam: Pose | None
     inliers: int
     matches: int
     similarity: float
+    camera: Camera | None = None
 
 
 class Refiner:
@@ -83,6 +86,23 @@ class Refiner:
         self.config = config or RefineConfig()
         self._extractor = extractor
         self._view_directions = index.world_from_cam.rotation_matrix[:, :, 2]
+
+    @classmethod
+    def open(cls, place: Place, without_frames: Collection[str] = ()) -> Refiner:
+        """Return what localises in a place's map.
+
+        Args:
+            place: With a reconstruction.
+            without_frames: Frames whose observations are not matched.
+
+        Raises:
+            PlaceError: The place has no reconstruction, or one that a build is just remaking.
+        """
+        features = place.content.get("features", {})
+        extractor = FeatureExtractor(
+            int(features.get("max_image_size", 1600)), int(features.get("max_num_features", 4000))
+        )
+        return cls(MapIndex.open(place).without_frames(set(without_frames)), extractor)
 
     def refine(
         self, image: NDArray[np.uint8], camera: Camera, proposal: Pose | None = None
@@ -106,7 +126,7 @@ class Refiner:
             frames = candidates
             best = _better(best, self._solve(matches, frames, camera))
         if best.pose is not None:
-            near = self._near(best.pose, self.config.first_round)
+            near = self.near(best.pose, self.config.first_round)
             frames = np.array(list(dict.fromkeys([*frames, *near])), dtype=np.int64)
             best = _better(best, self._solve(matches, frames, camera))
         free = self._solve(matches, frames, camera, free_focal=True)
@@ -114,7 +134,7 @@ class Refiner:
             best = free
         if best.pose is None or self._support(best, features) < self.config.min_support:
             return Refinement(None, 0, best.matches, similarity)
-        return Refinement(best.pose, best.inliers, best.matches, similarity)
+        return Refinement(best.pose, best.inliers, best.matches, similarity, best.camera)
 
     def _candidates(
         self, features: Features, proposal: Pose | None
@@ -125,12 +145,13 @@ class Refiner:
         similarity = float(scores[0] / max(self.index.typical_similarity, 1e-6))
         if proposal is None:
             return alike, similarity
-        near = self._near(proposal, self.config.by_proposal)
+        near = self.near(proposal, self.config.by_proposal)
         # Interleaved, so that the first round hears both advisers.
         mixed = [f for pair in zip(alike, near, strict=False) for f in pair] + list(alike)
         return np.array(list(dict.fromkeys(mixed)), dtype=np.int64), similarity
 
-    def _near(self, map_from_cam: Pose, count: int) -> NDArray[np.int64]:
+    def near(self, map_from_cam: Pose, count: int) -> NDArray[np.int64]:
+        """Return up to ``count`` frames taken near a pose and looking the same way, best first."""
         centers = self.index.world_from_cam.translation
         spread = float(np.linalg.norm(centers.std(axis=0))) or 1.0
         distance = np.linalg.norm(centers - map_from_cam.translation, axis=1) / spread
@@ -175,7 +196,7 @@ class Refiner:
         if answer.pose is None:
             return 0.0
         in_view = 0
-        for frame in self._near(answer.pose, self.config.by_proposal):
+        for frame in self.near(answer.pose, self.config.by_proposal):
             rows = self.index.observations(int(frame))[1]
             seen = answer.pose.inverse().apply(self.index.points[rows])
             px = answer.camera.project(seen)

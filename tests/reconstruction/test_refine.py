@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sightline.geometry import Camera, Pose
+from sightline.reconstruction.refine import camera_for_photo
 from sightline.records.colmap import estimate_absolute_pose
-from sightline.tasks.absolute.refine import camera_for_photo
 
 PHONE = Camera("SIMPLE_RADIAL", 480, 640, (430.0, 239.5, 319.5, 0.05))
 

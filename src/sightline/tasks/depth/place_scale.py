@@ -1,0 +1,202 @@
+"""Metres for photos taken in a place: its sparse points, as far as a photo shows them.
+
+A frame that the place was built of has its pose and its own points. Any other photo is located
+first, by the map alone (:mod:`sightline.reconstruction.refine`), and sees the points that the
+frames nearest to it see; those behind others are left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightline.errors import GeometryError, PlaceError
+from sightline.geometry import Camera, Pose
+from sightline.media import exif_focal_px
+from sightline.reconstruction.refine import Refiner, camera_for_photo
+from sightline.records import Place
+from sightline.records.colmap import MapFrame, MapModel, read_model
+from sightline.tasks import Picture
+from sightline.tasks.depth.maps import Unit
+from sightline.tasks.depth.scale import SparsePoints
+
+#: Frames whose points a located photo may show too.
+_NEAR_FRAMES = 10
+#: Of these points, the share that a photo's own are believed.
+_NEIGHBOURS_WEIGHT = 0.5
+#: A point so much farther than another within a cell of the picture is taken as hidden behind it.
+_HIDDEN = 1.25
+#: Cells along the longer side.
+_CELLS = 48
+#: Largest reprojection error of a frame's own points, as a share of the longer side.
+_LARGEST_ERROR = 0.006
+#: Observations that make a point fully believed.
+_FULL_TRACK = 6
+
+
+@dataclass(frozen=True, eq=False)
+class PlaceView:
+    """What a place knows of one photo.
+
+    Attributes:
+        camera: Intrinsics of the photo, at its own size.
+        points: Known points, in its pixels.
+    """
+
+    camera: Camera
+    points: SparsePoints
+
+
+class PlaceScale:
+    """A place that gives photos its scale; made once, asked many times."""
+
+    def __init__(self, place: Place, model: MapModel) -> None:
+        """Use :meth:`open`."""
+        self.place = place
+        self._model = model
+        self._scale = float(place.world_from_map.scale)
+
+    @classmethod
+    def open(cls, root: str | Path) -> PlaceScale:
+        """Return the place at ``root``.
+
+        Raises:
+            PlaceError: It is no place, or has no map.
+        """
+        place = Place.open(root)
+        if not place.model_dir.is_dir():
+            raise PlaceError(f"{root} has no map to take the scale from; run `sightline build`")
+        return cls(place, read_model(place.model_dir))
+
+    @property
+    def unit(self) -> Unit:
+        """``m``, or ``relative`` where the place has no scale in metres."""
+        return "m" if self.place.unit == "m" else "relative"
+
+    def view(self, picture: Picture, camera: Camera | None = None) -> PlaceView:
+        """Return what the place knows of a photo.
+
+        Args:
+            picture: A frame of the place (by its file), or any photo taken there.
+            camera: Its intrinsics where they are known, at its own size.
+
+        Raises:
+            GeometryError: The photo is not found in the place.
+        """
+        frame = self._frame_of(picture)
+        if frame is not None:
+            camera = self._model.cameras[frame.camera_id]
+            map_from_cam = frame.world_from_cam
+            near = self._frames_near(map_from_cam)
+        else:
+            map_from_cam, camera, near = self._located(picture, camera)
+        own = self._own_points(frame, camera)
+        others = self._points_in_view(near, map_from_cam, camera, without=own)
+        rows = np.concatenate([own, others])
+        seen = map_from_cam.inverse().apply(self._model.points[rows])
+        weight = np.minimum(self._model.track_lengths[rows] / _FULL_TRACK, 1.0)
+        weight[len(own) :] *= _NEIGHBOURS_WEIGHT
+        source = f"{len(rows)} points of the place {self.place.name}"
+        points = SparsePoints(
+            camera.project(seen), seen[:, 2] * self._scale, weight, self.unit, source
+        )
+        return PlaceView(_with_two_focals(camera), points)
+
+    def _frame_of(self, picture: Picture) -> MapFrame | None:
+        """Return the frame of the map whose file this is, or None."""
+        if picture.path is None or picture.frame is not None:
+            return None
+        try:
+            name = picture.path.resolve().relative_to(self.place.images_dir.resolve()).as_posix()
+        except ValueError:
+            return None
+        frame = self._model.frames.get(name)
+        if frame is None:
+            return None
+        camera, shape = self._model.cameras[frame.camera_id], picture.image.shape
+        return frame if (camera.height, camera.width) == shape[:2] else None
+
+    def _located(
+        self, picture: Picture, camera: Camera | None
+    ) -> tuple[Pose, Camera, list[MapFrame]]:
+        height, width = picture.image.shape[:2]
+        if camera is None:
+            focal = None
+            if picture.path is not None and picture.frame is None:
+                focal = exif_focal_px(picture.path)
+            camera = camera_for_photo(self._refiner.index.camera, width, height, focal)
+        found = self._refiner.refine(picture.image, camera)
+        if found.map_from_cam is None or found.camera is None:
+            raise GeometryError(
+                f"{picture.name}: a photo taken in {self.place.root} is wanted for its scale, this "
+                "one is not found there; leave --metric out for relative depth"
+            )
+        return found.map_from_cam, found.camera, self._frames_near(found.map_from_cam)
+
+    def _own_points(self, frame: MapFrame | None, camera: Camera) -> NDArray[np.int64]:
+        """Return the rows of the points that a frame has seen itself, where they fit."""
+        if frame is None:
+            return np.zeros(0, np.int64)
+        has = frame.point_ids >= 0
+        rows = np.searchsorted(self._model.point_ids, frame.point_ids[has])
+        seen = frame.world_from_cam.inverse().apply(self._model.points[rows])
+        error = np.linalg.norm(camera.project(seen) - frame.keypoints_px[has], axis=1)
+        good = error <= _LARGEST_ERROR * max(camera.width, camera.height)  # NaN is not
+        return np.unique(rows[good])
+
+    def _points_in_view(
+        self,
+        near: list[MapFrame],
+        map_from_cam: Pose,
+        camera: Camera,
+        *,
+        without: NDArray[np.int64],
+    ) -> NDArray[np.int64]:
+        """Return the rows of the points of other frames that lie in view and are not hidden."""
+        ids = [frame.point_ids[frame.point_ids >= 0] for frame in near]
+        rows = np.searchsorted(self._model.point_ids, np.unique(np.concatenate(ids)))
+        everything = np.concatenate([without, np.setdiff1d(rows, without)]).astype(np.int64)
+        seen = map_from_cam.inverse().apply(self._model.points[everything])
+        px = camera.project(seen)
+        size = np.array([camera.width, camera.height])
+        inside = ((px >= -0.5) & (px < size - 0.5)).all(axis=1)  # NaN, behind the camera, is not
+        visible = np.zeros(len(everything), bool)
+        visible[inside] = _in_front(px[inside], seen[inside, 2], max(camera.width, camera.height))
+        visible[: len(without)] = False
+        return everything[visible]
+
+    def _frames_near(self, map_from_cam: Pose) -> list[MapFrame]:
+        """Return frames taken near a pose that look the same way."""
+        frames = list(self._model.frames.values())
+        poses = Pose.stack([frame.world_from_cam for frame in frames])
+        away = np.linalg.norm(poses.translation - map_from_cam.translation, axis=1)
+        away /= float(np.linalg.norm(poses.translation.std(axis=0))) or 1.0
+        turned = 1.0 - poses.rotation_matrix[:, :, 2] @ map_from_cam.rotation_matrix[:, 2]
+        return [frames[i] for i in np.argsort(away + turned)[:_NEAR_FRAMES]]
+
+    @cached_property
+    def _refiner(self) -> Refiner:
+        return Refiner.open(self.place)
+
+
+def _in_front(px: NDArray[np.float64], depth: NDArray[np.float64], side: int) -> NDArray[np.bool_]:
+    """Return which of (N, 2) pixels are not far behind the nearest point of their cell."""
+    cell = np.floor((px + 0.5) / side * _CELLS).astype(np.int64)
+    _, index = np.unique(cell, axis=0, return_inverse=True)
+    nearest = np.full(len(px), np.inf)
+    np.minimum.at(nearest, index.ravel(), depth)
+    front: NDArray[np.bool_] = depth <= _HIDDEN * nearest[index.ravel()]
+    return front
+
+
+def _with_two_focals(camera: Camera) -> Camera:
+    """Return the same camera in a model that can be scaled unevenly."""
+    focals = (camera.fx, camera.fy, camera.cx, camera.cy)
+    if not any(camera.distortion):
+        return Camera("PINHOLE", camera.width, camera.height, focals)
+    distortion = (*camera.distortion, 0.0, 0.0, 0.0)[:4]
+    return Camera("OPENCV", camera.width, camera.height, (*focals, *distortion))
