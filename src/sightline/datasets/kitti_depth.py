@@ -54,12 +54,12 @@ def read_kitti_drives(path: Path, left_out: LeftOut) -> DepthSet:
         split = next((_SPLITS[part] for part in drive.parts[::-1] if part in _SPLITS), "")
         for camera in _CAMERAS:
             folder = photos.get((drive.name, camera))
-            pinhole = _pinhole(path, drive, folder, camera)
+            pinhole = None if folder is None else _pinhole(path, drive, folder, camera)
             truth = drive / "proj_depth" / "groundtruth" / camera
             for depth in sorted(truth.glob("*.png")):
                 photo = _photo(folder, depth.stem)
-                if photo is None:
-                    left_out.add("depth without an image", depth)
+                if photo is None:  # no damage: the raw data come drive by drive
+                    left_out.add("depth of frames that are not there")
                     continue
                 item = DepthImage(
                     photo.relative_to(path),
@@ -127,11 +127,10 @@ def _photo(folder: Path | None, stem: str) -> Path | None:
     return next((photo for photo in named if photo.is_file()), None)
 
 
-def _pinhole(root: Path, drive: Path, photos: Path | None, camera: str) -> Intrinsics | None:
+def _pinhole(root: Path, drive: Path, photos: Path, camera: str) -> Intrinsics | None:
     """Return a rectified camera's intrinsics out of its date's calibration, where that is there."""
     date = drive.name[:10]
-    near = [] if photos is None else [photos.parents[1], photos.parents[2]]
-    folders = [*near, root / date, root / "raw" / date]
+    folders = [photos.parents[1], photos.parents[2], root / date, root / "raw" / date]
     table = next((f / _CALIBRATION for f in folders if (f / _CALIBRATION).is_file()), None)
     if table is None:
         return None

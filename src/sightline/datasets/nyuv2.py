@@ -34,7 +34,7 @@ SPLITS_MAT = "splits.mat"
 NYUV2_TOML = "nyuv2.toml"
 
 #: Of the colour camera, by the data set's toolbox.
-INTRINSICS = (518.85790117, 519.46961112, 325.58244941, 253.73616633)
+INTRINSICS = (518.857901, 519.469611, 325.582449, 253.736166)
 
 _PLACE = "indoor"
 _VARIABLES = {"trainNdxs": "train", "testNdxs": "test"}

@@ -33,6 +33,9 @@ _PNG_COLOURS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey and alpha", 6: "RGBA
 #: DEFLATE packs equal bytes by about a thousand; a depth map never packs as well as this, unless
 #: it says next to nothing.
 _NEXT_TO_NOTHING = 150
+#: Beside its pixels a PNG has this many bytes at most that are worth a look.
+_PNG_FRAME = 1024
+_NPY_SIGNATURE = b"\x93NUMPY"
 _SATURATED = np.iinfo(np.uint16).max
 _NPY_TYPES = ("float32", "float64", "uint16")
 # What Pillow's decoder raises on damaged PNGs, beyond OSError.
@@ -106,7 +109,10 @@ def depth_header(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> DepthHeade
         )
     if not path.is_file():
         raise InputError(f"{path} is wanted, a depth map; there is no such file")
-    header = _npy_header(path) if path.suffix.lower() == ".npy" else _png_header(path)
+    try:
+        header = _npy_header(path) if path.suffix.lower() == ".npy" else _png_header(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check its rights") from error
     limits.check_pixels(str(path), *header)
     return header
 
@@ -124,7 +130,7 @@ def says_nothing(path: Path, *, quantity: Quantity = "depth") -> bool:
         some = _load_npy(path)[::8, ::8]
         if bool((np.isfinite(some) & (some > 0)).any()):
             return False
-    elif path.stat().st_size * _NEXT_TO_NOTHING > 2 * width * height:
+    elif (path.stat().st_size - _PNG_FRAME) * _NEXT_TO_NOTHING > 2 * width * height:
         return False
     return bool(np.isnan(read_depth(path, 1.0, quantity=quantity)).all())
 
@@ -225,15 +231,19 @@ def _read_npy(path: Path) -> NDArray[Any]:
 
 def _load_npy(path: Path) -> NDArray[Any]:
     """Return the array, mapped; only what is looked at is read."""
+    with path.open("rb") as stream:
+        if stream.read(len(_NPY_SIGNATURE)) != _NPY_SIGNATURE:
+            raise InputError(f"{path}: a .npy of depth is wanted, another kind of file came")
     try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
+        values: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError) as error:
         raise InputError(
             f"{path}: a .npy of depth is wanted, it does not read ({' '.join(str(error).split())})"
         ) from error
-    if not isinstance(values, np.ndarray) or values.dtype.name not in _NPY_TYPES:
-        came = values.dtype.name if isinstance(values, np.ndarray) else "an archive"
-        raise InputError(f"{path}: a .npy of {', '.join(_NPY_TYPES)} is wanted, {came} came")
+    if values.dtype.name not in _NPY_TYPES:
+        raise InputError(
+            f"{path}: a .npy of {', '.join(_NPY_TYPES)} is wanted, {values.dtype.name} came"
+        )
     if values.ndim != 2 or values.size == 0:
         raise InputError(f"{path}: a depth map (H, W) is wanted, one of {values.shape} came")
     return values
