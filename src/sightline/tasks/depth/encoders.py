@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sightline.errors import InputError
 from sightline.learning.backbones import InputContract
 from sightline.learning.resnet import STAGES, STEM, create_resnet, load_resnet, resnet_weights
-from sightline.tasks.depth.hub import load_from_hub, read_hub_config
+from sightline.tasks.depth.hub import load_from_hub, read_from_hub
 
 #: Strides of a ResNet's last stage.
 _RESNET_STRIDE = 32
@@ -99,7 +99,7 @@ def frozen_encoder(source: str) -> FrozenEncoder:
 
 def _dinov2(source: str) -> FrozenEncoder:
     what = "an encoder of DINOv2"
-    config = read_hub_config(source, what)
+    config = read_from_hub("AutoConfig", source, what)
     kinds = {"dinov2": "Dinov2Model", "dinov2_with_registers": "Dinov2WithRegistersModel"}
     if config.model_type not in kinds:
         raise InputError(

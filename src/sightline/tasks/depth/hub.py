@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import logging
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from sightline.errors import WeightsError
 from sightline.learning.torchvision_compat import import_torchvision
@@ -31,17 +36,14 @@ def load_from_hub(kind: str, source: str | Path, what: str) -> Any:
     """
     import torch
 
-    loader = getattr(transformers(), kind)
-    with _quiet():
-        try:
-            net, found = loader.from_pretrained(
-                _place(source, what),
-                use_safetensors=True,
-                dtype=torch.float32,
-                output_loading_info=True,
-            )
-        except Exception as error:  # the hub's client has many
-            raise _failure(source, what, error) from error
+    net, found = read_from_hub(
+        kind,
+        source,
+        what,
+        use_safetensors=True,  # a pickle could run code
+        dtype=torch.float32,
+        output_loading_info=True,
+    )
     wrong = sorted({*found["missing_keys"], *map(str, found["mismatched_keys"])})
     if wrong:
         raise WeightsError(
@@ -51,20 +53,25 @@ def load_from_hub(kind: str, source: str | Path, what: str) -> Any:
     return net.eval()
 
 
-def read_hub_config(source: str | Path, what: str) -> Any:
-    """Return the configuration of a network of transformers.
+def read_from_hub(kind: str, source: str | Path, what: str, **options: Any) -> Any:
+    """Return what a class of transformers makes of a checkpoint.
 
     Args:
+        kind: Name of the class: ``AutoConfig``, a network's, an image processor's.
         source: A hub name or a local folder.
-        what: What it is, for messages.
+        what: What is wanted of it, for messages.
+        options: For its ``from_pretrained``.
 
     Raises:
         WeightsError: It cannot be had.
     """
+    place = _place(source, what)
     with _quiet():
         try:
-            return transformers().AutoConfig.from_pretrained(_place(source, what))
-        except Exception as error:
+            return getattr(transformers(), kind).from_pretrained(
+                place, local_files_only=not _reachable(place), **options
+            )
+        except Exception as error:  # the hub's client has many classes of them
             raise _failure(source, what, error) from error
 
 
@@ -86,9 +93,23 @@ def _place(source: str | Path, what: str) -> str:
     return name
 
 
+def _reachable(place: str) -> bool:
+    """Return whether the hub answers; its client would try for half a minute to find out."""
+    from huggingface_hub import constants
+
+    if Path(place).is_dir() or constants.HF_HUB_OFFLINE:
+        return False
+    if getproxies():
+        return True
+    host = urlsplit(constants.ENDPOINT)
+    try:
+        socket.create_connection((host.hostname or "", host.port or 443), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
 def _failure(source: str | Path, what: str, error: Exception) -> WeightsError:
-    if isinstance(error, WeightsError):
-        return error
     first = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if Path(source).expanduser().is_dir():
         return WeightsError(f"{what} is wanted, {source} cannot be read as one: {first}")
@@ -98,18 +119,20 @@ def _failure(source: str | Path, what: str, error: Exception) -> WeightsError:
     )
 
 
-class _quiet:  # noqa: N801
-    """No progress bars and reports of transformers while something loads."""
-
-    def __enter__(self) -> None:
-        self._logger = logging.getLogger("transformers")
-        self._level = self._logger.level
-        self._logger.setLevel(logging.ERROR)
-        utilities = transformers().utils.logging
-        self._bars = utilities.is_progress_bar_enabled()
-        utilities.disable_progress_bar()
-
-    def __exit__(self, *_: object) -> None:
-        self._logger.setLevel(self._level)
-        if self._bars:
-            transformers().utils.logging.enable_progress_bar()
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep bars, reports and retries of the libraries out of the terminal while something loads."""
+    bars = transformers().utils.logging
+    loggers = [logging.getLogger(name) for name in ("transformers", "huggingface_hub")]
+    levels = [logger.level for logger in loggers]
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        if shown:
+            bars.enable_progress_bar()

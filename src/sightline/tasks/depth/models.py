@@ -42,4 +42,14 @@ def load_model(
         return load_onnx(path)
     if (path / CONFIG).is_file():
         return load_run(path, resolution=resolution, device=device)
+    if path.is_dir() and not (path / "config.json").is_file():
+        raise InputError(
+            f"a run folder or a folder of Depth Anything is wanted, {source} has neither "
+            f"{CONFIG} nor config.json"
+        )
+    if not path.exists() and str(source).count("/") != 1:
+        raise InputError(
+            "a run folder, a hub name (OWNER/NAME) or folder of Depth Anything, or an .onnx file "
+            f"is wanted; {source} does not exist"
+        )
     return load_pretrained(source, resolution=resolution, device=device)

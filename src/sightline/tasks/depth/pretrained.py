@@ -23,7 +23,7 @@ from sightline.errors import GeometryError, InputError, WeightsError
 from sightline.learning.backbones import IMAGENET_MEAN, IMAGENET_STD, InputContract, state_digest
 from sightline.records.depth import Quantity
 from sightline.records.files import digest
-from sightline.tasks.depth.hub import load_from_hub, read_hub_config, transformers
+from sightline.tasks.depth.hub import load_from_hub, read_from_hub, transformers
 from sightline.tasks.depth.maps import DepthMap, Unit
 from sightline.tasks.depth.sizes import check_picture, input_size
 
@@ -191,7 +191,7 @@ def load_pretrained(
         WeightsError: It is neither here nor to be had, is of another kind, or lacks weights.
     """
     what = "a network of Depth Anything"
-    config = read_hub_config(source, what)
+    config = read_from_hub("AutoConfig", source, what)
     if config.model_type != "depth_anything":
         raise WeightsError(
             f"{what} is wanted, {source} holds one of the kind {config.model_type}; "
@@ -202,20 +202,19 @@ def load_pretrained(
     network.to(device)
     folder = Path(source).expanduser()
     name = folder.resolve().name if folder.is_dir() else str(source)
-    return PretrainedModel(network, _processor(source), name, resolution)
+    return PretrainedModel(network, _processor(source, what), name, resolution)
 
 
-def _processor(source: str | Path) -> Any:
-    """Return the checkpoint's image processor; the published settings where it has none."""
-    library = transformers()
+def _processor(source: str | Path, what: str) -> Any:
+    """Return the checkpoint's image processor; the published settings where a folder has none."""
     folder = Path(source).expanduser()
-    if folder.is_dir() and not (folder / "preprocessor_config.json").is_file():
-        return library.DPTImageProcessor(
-            size={"width": 518, "height": 518},
-            keep_aspect_ratio=True,
-            ensure_multiple_of=14,
-            resample=3,  # bicubic
-            image_mean=list(IMAGENET_MEAN),
-            image_std=list(IMAGENET_STD),
-        )
-    return library.DPTImageProcessor.from_pretrained(str(folder if folder.is_dir() else source))
+    if not folder.is_dir() or (folder / "preprocessor_config.json").is_file():
+        return read_from_hub("DPTImageProcessor", source, what)
+    return transformers().DPTImageProcessor(
+        size={"width": 518, "height": 518},
+        keep_aspect_ratio=True,
+        ensure_multiple_of=14,
+        resample=3,  # bicubic
+        image_mean=list(IMAGENET_MEAN),
+        image_std=list(IMAGENET_STD),
+    )

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from sightline.errors import InputError, WeightsError
-from sightline.learning.backbones import read_state
+from sightline.learning.bundle import refuse_unfit, training_time, without_folders
 from sightline.learning.runs import CONFIG, WEIGHTS, read_run_table, save_weights
 from sightline.records.files import write_text
 from sightline.tasks.objects.config import ObjectsConfig, write_config
@@ -69,16 +66,8 @@ def bundle_run(run_dir: Path, folder: Path = BUNDLED, figures: str = "") -> Path
         WeightsError: The run is not finished, or its weights do not fit into 16 bits.
     """
     model = load_run(run_dir)
-    size = 2 * model.network.parameter_count()
-    if size > _BUNDLE_LIMIT_BYTES:
-        raise InputError(
-            f"a model of {_BUNDLE_LIMIT_BYTES // 2**20} MB or less is wanted for the package, "
-            f"{run_dir} takes {size / 2**20:.1f} MB in 16 bits; train a smaller one"
-        )
-    for key, value in read_state(run_dir / WEIGHTS).items():
-        if value.is_floating_point() and not np.isfinite(value.half().numpy()).all():
-            raise WeightsError(f"{run_dir / WEIGHTS}: {key} has numbers too large for 16 bits")
-    table = {k: _bare(v) for k, v in read_run_table(run_dir).items() if k not in _LOCAL}
+    refuse_unfit(run_dir, model.network.parameter_count(), _BUNDLE_LIMIT_BYTES)
+    table = {k: without_folders(v) for k, v in read_run_table(run_dir).items() if k not in _LOCAL}
     save_weights(folder / WEIGHTS, model.network, half=True, task="objects")
     write_config(folder / CONFIG, _public(model.config), run=table | {"name": model.name})
     write_text(folder / CARD, model_card(model, table, figures))
@@ -111,7 +100,7 @@ def model_card(model: ObjectsModel, table: Mapping[str, Any], figures: str = "")
         "",
         "## Data",
         "",
-        f"Trained on `{table.get('set', 'unknown')}`{_counts(table)}, {_minutes(table)}.",
+        f"Trained on `{table.get('set', 'unknown')}`{_counts(table)}, {training_time(table)}.",
         "",
         "## Figures",
         "",
@@ -128,22 +117,6 @@ def _public(config: ObjectsConfig) -> ObjectsConfig:
     return dataclasses.replace(config, weights=weights, rendered="", fine_tune="")
 
 
-def _bare(value: Any) -> Any:
-    """Return a value with only the names of the paths in it."""
-    if isinstance(value, str):
-        return " ".join(map(_name, value.split(" ")))
-    if isinstance(value, Mapping):
-        return {key: _bare(inner) for key, inner in value.items()}
-    return [_bare(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _name(word: str) -> str:
-    for kind in (PurePosixPath, PureWindowsPath):
-        if kind(word).is_absolute():
-            return kind(word).name
-    return word
-
-
 def _counts(table: Mapping[str, Any]) -> str:
     parts = [
         f"{table[f'{part}_views']:,} {words}"
@@ -151,13 +124,6 @@ def _counts(table: Mapping[str, Any]) -> str:
         if table.get(f"{part}_views")
     ]
     return f" ({', '.join(parts)})" if parts else ""
-
-
-def _minutes(table: Mapping[str, Any]) -> str:
-    seconds = float(table.get("seconds", 0.0))
-    if not seconds:
-        return "for an unknown time"
-    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
 
 
 def _words(key: str) -> str:

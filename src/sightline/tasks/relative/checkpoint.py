@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from sightline.errors import InputError
+from sightline.learning.bundle import refuse_unfit
 from sightline.learning.runs import CONFIG, WEIGHTS, read_run_table, save_weights
 from sightline.tasks.relative.config import write_config
 from sightline.tasks.relative.predict import BUNDLED, default_model, load_run
@@ -22,15 +22,10 @@ def bundle_run(run_dir: Path, folder: Path = BUNDLED) -> Path:
 
     Raises:
         InputError: It takes more room than a package should (6 MB).
-        WeightsError: The run is not finished.
+        WeightsError: The run is not finished, or its weights do not fit into 16 bits.
     """
     model = load_run(run_dir)
-    size = 2 * model.network.parameter_count()
-    if size > _BUNDLE_LIMIT_BYTES:
-        raise InputError(
-            f"a model of {_BUNDLE_LIMIT_BYTES // 2**20} MB or less is wanted for the package, "
-            f"{run_dir} takes {size / 2**20:.1f} MB in 16 bits; train a smaller one"
-        )
+    refuse_unfit(run_dir, model.network.parameter_count(), _BUNDLE_LIMIT_BYTES)
     table: dict[str, Any] = read_run_table(run_dir)
     kept = {k: v for k, v in table.items() if k != "pairs"}  # a path of the machine it was made on
     # paths of that machine would mean nothing here
