@@ -8,6 +8,7 @@ from pathlib import Path
 from sightline.datasets.left_out import LeftOut
 from sightline.errors import InputError
 from sightline.media import photo_size
+from sightline.media.png_header import png_size
 from sightline.records.depth import DepthImage, depth_header, missing_file
 from sightline.records.depth_files import DepthHeader, says_nothing
 
@@ -46,7 +47,7 @@ def _unfit(root: Path, item: DepthImage) -> tuple[str, Path] | None:
     if not image.is_file():  # a member of a tar file
         return None
     try:
-        width, height = photo_size(image)
+        width, height = png_size(image) or photo_size(image)
     except InputError:
         return "unreadable image", image
     if item.depth is None:
