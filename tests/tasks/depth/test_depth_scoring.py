@@ -96,6 +96,8 @@ def test_sets_alone_are_judged_by_the_package_and_weights_add_models(tmp_path):
     assert models_of(score([data.root], DepthScoring(out=out), quiet)) == [["package"]]
     named = DepthScoring(out=out, weights=("some/relative-hf", BUNDLED))
     assert models_of(score([data.root], named, quiet)) == [["relative-hf", "package"]]
+    blind = DepthScoring(out=out, weights=("constant",))
+    assert models_of(score([data.root], blind, quiet)) == [[]]
     metric = DepthScoring(out=out, weights=("metric/indoor-hf",))
     rows = score([data.root], metric, quiet)["judged"][0]["scores"]
     assert [(s["model"], s["alignment"]) for s in rows[:2]] == [

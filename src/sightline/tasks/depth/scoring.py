@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: The weights that come with the package, where a name of weights is wanted.
 BUNDLED = "bundled"
+#: Predictors that never look, which are no weights but may be asked for like them.
+BASELINES = ("constant", "row_mean")
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class DepthScoring:
     seed: int = 0
     """Of that draw."""
     weights: tuple[str, ...] = ()
-    """More models: hub names, local folders, .onnx files; bundled: the package's own."""
+    """More models: hub names, local folders, .onnx files; bundled: the package's own; constant,
+    row_mean: only the predictors that never look."""
     baselines: bool = True
     """Also judge two predictors that never look: constant and row_mean."""
     baseline_data: Path | None = None
@@ -102,8 +105,9 @@ def score(
     elif not sets:
         sets = [truth for truth in map(labelled_truth, labels) if truth is not None][:1]
     sources: list[str | Path | None] = [*runs]
-    sources += [None if name == BUNDLED else name for name in scoring.weights]
-    if not sources and not labels:
+    named = [name for name in scoring.weights if name not in BASELINES]
+    sources += [None if name == BUNDLED else name for name in named]
+    if not sources and not labels and not scoring.weights:
         sources = [None]
     models = [_load(source, scoring) for source in sources] if sets else []
     out = scoring.out or _default_out(subjects, runs)
