@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,12 +67,12 @@ class MeshBuilder:
         self.triangles.append((self._count + cell[:, None, None] + corners).reshape(-1, 3))
         self._count += count
 
-    def add(self, points: Array, normals: Array, rest: Array, triangles: Array) -> None:
+    def add(self, points: Array, normals: Array, rest: Array, triangles: NDArray[Any]) -> None:
         """Add vertices and triangles of another mesh, as :meth:`arrays` returns them."""
         self.points.append(points)
         self.normals.append(normals)
         self.rest.append(rest)
-        self.triangles.append(self._count + triangles.astype(np.int64))
+        self.triangles.append(self._count + triangles)
         self._count += len(points)
 
     def quad(

@@ -210,7 +210,7 @@ def furnish_middle(work: DepthWorkshop, spot: Array, *, group: str) -> None:
         tall = add_table(work, spot, turn, (size[0], size[1], float(size[2])))
         crowd(work, frame, size[:2], tall, int(rng.integers(0, 6)))
         add_papers(work, frame, size[:2], tall)
-        chair = work.any_number()
+        chair = work.any_object("chair")
         for side in (-1, 1):
             seats = max(1, int(size[0] / 0.75))
             for k in range(seats):

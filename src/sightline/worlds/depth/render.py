@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,6 +34,8 @@ _NEAREST_M, _RELIEF = 0.3, 1.35
 _BUILDERS = {
     "room": build_room, "desk": build_desk, "corridor": build_corridor, "street": build_street,
 }  # fmt: skip
+
+_KEPT = threading.local()
 
 
 def kind_of(index: int) -> str:
@@ -96,14 +99,23 @@ def render_scene(images: Path, config: DepthWorldConfig, index: int) -> None:
     sky, rows = Sky(rng), []
     with atomic_path(images / scene_name(index)) as temporary:
         temporary.mkdir()
-        with MeshRenderer(scene, far_m=FAR_M) as renderer:
-            for number in range(config.views_per_scene):
-                pose, camera, depth = _choose_view(rng, renderer, scene, config)
-                photo = _take(rng, renderer, sky, pose, camera, config.noise)
-                _write_photo(rng, temporary / photo_name(number), photo)
-                _write_depth(temporary / depth_name(number), depth)
-                rows.append(_row(pose, camera))
+        renderer = _renderer_of(scene)
+        for number in range(config.views_per_scene):
+            pose, camera, depth = _choose_view(rng, renderer, scene, config)
+            photo = _take(rng, renderer, sky, pose, camera, config.noise)
+            _write_photo(rng, temporary / photo_name(number), photo)
+            _write_depth(temporary / depth_name(number), depth)
+            rows.append(_row(pose, camera))
         (temporary / VIEWS_JSON).write_text(json.dumps(rows) + "\n", encoding="utf-8")
+
+
+def _renderer_of(scene: DepthScene) -> MeshRenderer:
+    """Return this thread's renderer, which is kept: to make one takes as long as two photos."""
+    if not hasattr(_KEPT, "renderer"):
+        _KEPT.renderer = MeshRenderer(scene, far_m=FAR_M)
+    renderer: MeshRenderer = _KEPT.renderer
+    renderer.load(scene)
+    return renderer
 
 
 def _choose_view(

@@ -13,6 +13,7 @@ from sightline.worlds.canvas import hsv
 from sightline.worlds.depth.stock import (
     OBJECTS,
     TEXTURES,
+    mean_colour,
     recoloured,
     stock_object,
     stock_texture,
@@ -20,6 +21,8 @@ from sightline.worlds.depth.stock import (
 from sightline.worlds.mesh import Block
 from sightline.worlds.rooms.scene import Workshop
 
+#: Different objects of one category in a scene: their textures take time to load.
+FEW_OBJECTS = 3
 #: What surfaces of a role are covered with; more often named is more often taken.
 ROLES: dict[str, tuple[str, ...]] = {
     "wall": (*["plain"] * 8, *["plaster"] * 3, "wallpaper", "stripes", "tiles", "stone", "planks"),
@@ -89,6 +92,7 @@ class DepthWorkshop(Workshop):
     seed: int = 0
     split: str = "train"
     _objects: dict[tuple[str, int], int] = field(default_factory=dict)
+    _few: dict[str, list[int]] = field(default_factory=dict)
 
     def of(self, role: str) -> int:
         """Return the layer of a new texture for a role."""
@@ -113,8 +117,8 @@ class DepthWorkshop(Workshop):
     def picture(self, kind: str, aspect: float) -> int:
         """Return the layer of a picture of the stock; ``aspect`` is not heeded."""
         picture = stock_texture(self.seed, self.split, kind, self._number(TEXTURES))
-        gain = self.rng.uniform(0.5, 1.1) * picture.reshape(-1, 3).mean(axis=0)
-        return self.layer(recoloured(picture, gain, float(self.rng.uniform(0.5, 1.0)), 1.0))
+        mean = self.rng.uniform(0.5, 1.1) * mean_colour(picture)
+        return self.layer(recoloured(picture, mean, float(self.rng.uniform(0.5, 1.0)), 1.0))
 
     def place(
         self, category: str, spot: Array, turn: float, *, number: int | None = None,
@@ -129,8 +133,7 @@ class DepthWorkshop(Workshop):
             number: Which one; any where None.
             scale: Factor of its size.
         """
-        which = self.rng.integers(OBJECTS[self.split]) if number is None else number
-        key = (category, int(which))
+        key = (category, self.any_object(category) if number is None else number)
         thing = stock_object(self.seed, self.split, *key)
         if key not in self._objects:
             self._objects[key] = len(self.textures)
@@ -146,9 +149,13 @@ class DepthWorkshop(Workshop):
         self.mesh.blocks.append(block)
         return block
 
-    def any_number(self) -> int:
-        """Return the number of one object of each category."""
-        return self._number(OBJECTS)
+    def any_object(self, category: str) -> int:
+        """Return the number of one of this scene's few objects of a category."""
+        few = self._few.setdefault(category, [])
+        if len(few) < FEW_OBJECTS:
+            few.append(self._number(OBJECTS))
+            return few[-1]
+        return few[int(self.rng.integers(len(few)))]
 
     def _number(self, counts: dict[str, int]) -> int:
         return int(self.rng.integers(counts[self.split]))
@@ -169,7 +176,7 @@ def role_colour(rng: np.random.Generator, role: str) -> Array:
     elif role == "road":
         colour = (hue, rng.uniform(0, 0.12), rng.uniform(0.2, 0.7))
     elif role in ("grass", "leaves"):
-        colour = (rng.uniform(0.15, 0.4), rng.uniform(0.2, 0.7), rng.uniform(0.1, 0.55))
+        colour = (rng.uniform(0.15, 0.4), rng.uniform(0.2, 0.7), rng.uniform(0.15, 0.65))
     elif role == "facade":
         colour = (rng.uniform(0.0, 0.15), rng.uniform(0, 0.5), rng.uniform(0.25, 0.9))
     elif spread < 0.45:

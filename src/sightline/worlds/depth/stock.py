@@ -81,11 +81,16 @@ def recoloured(
     picture: Picture, mean: Array, contrast: float, saturation: float
 ) -> NDArray[np.uint8]:
     """Return a texture of another mean colour (0..255), contrast and saturation."""
-    was = picture.reshape(-1, 3).mean(axis=0)
+    was = mean_colour(picture)
     mix = contrast * (saturation * np.eye(3) + (1 - saturation) / 3.0)
     shift = np.asarray(mean) - mix @ was
     matrix = np.concatenate([mix, shift[:, None]], axis=1)
     return np.asarray(cv2.transform(picture, matrix), np.uint8)
+
+
+def mean_colour(picture: Picture) -> Array:
+    """Return a picture's (3,) mean colour, 0..255."""
+    return np.array(cv2.mean(picture)[:3])
 
 
 def _to_size(picture: Picture) -> Picture:

@@ -188,7 +188,7 @@ def sun_light(
 ) -> Array:
     """Return (V, 3) light of a sky and, under a clear one, of a sun with shadows."""
     overcast = rng.random() < 0.35
-    sky = rng.uniform(0.5, 0.8) if overcast else rng.uniform(0.25, 0.5)
+    sky = rng.uniform(0.6, 0.9) if overcast else rng.uniform(0.35, 0.6)
     light = sky * (0.65 + 0.35 * normals[:, 2:]) * np.array([[0.97, 1.0, 1.04]])
     if overcast:
         even: Array = np.minimum(light * 1.3, 1.3)
@@ -198,7 +198,7 @@ def sun_light(
     near = np.linalg.norm(points[:, :2], axis=1) < 70
     lit = np.ones(len(points))
     start = points[near] + 0.05 * normals[near]
-    lit[near] = 1 - blocked(start, np.broadcast_to(60 * way, start.shape), blocks)
+    lit[near] = 1 - 0.9 * blocked(start, np.broadcast_to(60 * way, start.shape), blocks)
     warm = float(rng.uniform(0, 0.12))
     sun = rng.uniform(0.6, 1.0) * np.array([1 + warm, 1.0, 1 - warm])
     sunny: Array = np.minimum(light + (lit * cosine)[:, None] * sun, 1.35)

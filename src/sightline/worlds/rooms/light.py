@@ -62,12 +62,23 @@ def bake_light(
 
 
 def blocked(points: Array, towards: Array, blocks: Sequence[Block]) -> Array:
-    """Return (V,) 1 where a block stands between point and lamp, else 0 (slab test)."""
-    blocked = np.zeros(len(points), dtype=bool)
-    inverse = 1.0 / np.where(np.abs(towards) < 1e-9, 1e-9, towards)
+    """Return (V,) 1 where a block stands between point and lamp, else 0 (slab test).
+
+    Args:
+        points: (V, 3) metres.
+        towards: (V, 3) ways from the points to the lamp.
+        blocks: What throws shadows.
+    """
+    hidden = np.zeros(len(points), dtype=bool)
+    starts = np.ascontiguousarray(points.T)
+    # One axis after the other: NumPy reduces along three columns many times slower.
+    inverse = 1.0 / np.where(np.abs(towards) < 1e-9, 1e-9, towards).T
     for block in blocks:
-        near, far = (block.low - points) * inverse, (block.high - points) * inverse
-        enter = np.minimum(near, far).max(axis=1)
-        leave = np.maximum(near, far).min(axis=1)
-        blocked |= (enter < leave) & (leave > 0.01) & (enter < 1) & (enter > -0.01)
-    return blocked.astype(np.float64)
+        enter, leave = np.full(len(points), -np.inf), np.full(len(points), np.inf)
+        for axis in range(3):
+            near = (block.low[axis] - starts[axis]) * inverse[axis]
+            far = (block.high[axis] - starts[axis]) * inverse[axis]
+            np.maximum(enter, np.minimum(near, far), out=enter)
+            np.minimum(leave, np.maximum(near, far), out=leave)
+        hidden |= (enter < leave) & (leave > 0.01) & (enter < 1) & (enter > -0.01)
+    return hidden.astype(np.float64)
