@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -305,3 +306,53 @@ def test_folders_are_apart_for_sets_of_the_same_name(coded, tmp_path):
     table = (tmp_path / "out" / "table.md").read_text()
     assert "scale + shift per image, in disparity" in table
     assert evaluate.METRICS_FILE in {path.name for path in (tmp_path / "out").iterdir()}
+
+
+def test_no_more_than_a_few_images_are_in_memory_at_once(tmp_path, monkeypatch):
+    data = make_coded_set(tmp_path / "coded", {"test": 24}, size=(6, 8))
+    living: list[weakref.ref] = []
+    most = 0
+
+    def watched(read):
+        def reading(self, item):
+            nonlocal most
+            made = read(self, item)
+            living.append(weakref.ref(made))
+            most = max(most, sum(ref() is not None for ref in living))
+            return made
+
+        return reading
+
+    monkeypatch.setattr(DepthSet, "read_target", watched(DepthSet.read_target))
+    monkeypatch.setattr(DepthSet, "read_image", watched(DepthSet.read_image))
+
+    evaluate_models([CodedModel(), CodedModel(name="two", noise=1.0)], data, tmp_path / "out")
+
+    assert len(living) > 24 * 4
+    assert most <= 8
+
+
+@pytest.mark.shared
+def test_an_untrained_network_is_judged_on_real_depth_and_loses_to_row_means(shared_data, tmp_path):
+    torch = pytest.importorskip("torch")
+    from sightline.datasets.depth import open_depth
+    from sightline.tasks.depth.config import DepthConfig
+    from sightline.tasks.depth.model import create_model
+    from sightline.tasks.depth.predict import NetworkModel
+
+    if not (shared_data / "depth").is_dir():
+        pytest.skip(f"real depth is not on this machine: {shared_data / 'depth'} is absent")
+    torch.manual_seed(0)
+    config = DepthConfig(encoder="resnet18", width=0.25, frame_width=96, frame_height=64)
+    model = NetworkModel(create_model(config).eval(), config, "untrained")
+
+    metrics = evaluate_models([model], open_depth(shared_data / "depth"), tmp_path / "out")
+
+    rows = {key[0]: row["mean"] for key, row in rows_of(metrics).items()}
+    assert metrics["judged"][0]["images"] == 21
+    assert metrics["judged"][0]["left_out"] == {}
+    # measured once; the alignment gives a constant its best disparity in each image
+    assert rows["constant"]["abs_rel"] == pytest.approx(0.3172, abs=5e-4)
+    assert rows["row_mean"]["abs_rel"] == pytest.approx(0.2046, abs=5e-4)
+    assert rows["row_mean"]["a1"] == pytest.approx(0.6280, abs=5e-4)
+    assert rows["untrained"]["abs_rel"] > rows["row_mean"]["abs_rel"]

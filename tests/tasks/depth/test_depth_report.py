@@ -75,13 +75,14 @@ def test_the_report_opens_offline_with_its_pictures(made):
     page = (folder / "report.html").read_text()
 
     assert not re.search(r"(src|href)=['\"](?!data:)", page)
-    assert page.count("data:image/png") == 3 + 3 * 2  # a worst and a best image each, three tallies
+    assert page.count("data:image/png") == 4 + 3 * 2  # a worst and a best image each, three tallies
     assert "Images of bad, aligned: disparity" in page
     assert "scale + shift per image, in disparity" in page
     assert {path.name for path in (folder / "plots").iterdir()} >= {
         "distances.png",
         "ratios.png",
-        "joint.png",
+        "joint-1.png",
+        "joint-2.png",
         "bad-disparity-worst-1.png",
     }
 

@@ -23,6 +23,9 @@ DIGITS = dict.fromkeys(METRICS, 4) | {"silog": 2}
 #: More scenes than this are not worth a table.
 _MOST_SOURCES = 25
 
+#: Panels side by side.
+_PANELS = 4
+
 
 def score_rows(metrics: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Return the score table: a header, then each model under each alignment, set by set.
@@ -176,8 +179,10 @@ def write_report(judged: JudgedSet, table: Mapping[str, Any], pictures: int) -> 
     report.heading("True and predicted depth")
     ratios = plots.draw_ratios(folder / "ratios.png", judged.tallies)
     report.pictures([(ratios, "How far off pixels are: predicted over true depth")])
-    joint = plots.draw_joint(folder / "joint.png", judged.tallies)
-    report.pictures([(joint, "True against predicted depth of all judged pixels")])
+    for first in range(0, len(judged.tallies), _PANELS):
+        shown = judged.tallies[first : first + _PANELS]
+        joint = plots.draw_joint(folder / f"joint-{first // _PANELS + 1}.png", shown)
+        report.pictures([(joint, "True against predicted depth of all judged pixels")])
     for tally in judged.tallies:
         if tally.maps.kind == "baseline" or not pictures:
             continue
