@@ -321,6 +321,14 @@ def test_names_that_go_together(tmp_path, rgb, depth):
     assert metres(open_depth(tmp_path)) == {rgb: 3.0}
 
 
+def test_linked_folders_are_followed_but_not_in_circles(tmp_path):
+    photo(tmp_path / "elsewhere" / "a.jpg")
+    stored(tmp_path / "set" / "depth" / "a.png", 3000)
+    (tmp_path / "set" / "rgb").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "set" / "depth" / "up").symlink_to(tmp_path / "set")
+    assert metres(open_depth(tmp_path / "set")) == {"rgb/a.jpg": 3.0}
+
+
 def test_npy_beside_a_photo(tmp_path):
     photo(tmp_path / "a.jpg")
     np.save(tmp_path / "a.npy", np.full((3, 4), 2.5, np.float32))

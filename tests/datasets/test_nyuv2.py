@@ -48,7 +48,8 @@ def write_mat(path: Path, images, depths, *, matlab_axes=True):
     with h5py.File(path, "w", userblock_size=512) as file:
         if matlab_axes:
             images, depths, raw = images.transpose(0, 3, 2, 1), depths.mT, raw.mT
-        file.create_dataset("images", data=images, compression="gzip")
+        chunk = (1, *images.shape[1:])
+        file.create_dataset("images", data=images, compression="gzip", chunks=chunk)
         file.create_dataset("depths", data=depths, compression="gzip")
         file.create_dataset("rawDepths", data=raw, compression="gzip")
         cells(file, "sceneTypes", TYPES)
@@ -214,6 +215,24 @@ def test_a_file_cut_off_is_refused(labelled, tmp_path):
     labelled.write_bytes(labelled.read_bytes()[:-4000])
     with pytest.raises(InputError, match="does not open"):
         make_depth_set(labelled, tmp_path / "out")
+
+
+def test_a_pair_that_is_damaged_is_left_out(labelled, tmp_path):
+    with h5py.File(labelled) as file:
+        first = file["images"].id.get_chunk_info(0)
+    content = bytearray(labelled.read_bytes())
+    start = first.byte_offset
+    start += 0 if content[start] == 0x78 else 512  # behind MATLAB's own header
+    content[start : start + 64] = bytes(64)
+    labelled.write_bytes(content)
+    with h5py.File(labelled) as file, pytest.raises(OSError, match="inflate"):
+        file["images"][0]
+    data = make_depth_set(labelled, tmp_path / "out")
+    assert [i.image.stem for i in data.items] == ["0002", "0003", "0004", "0005"]
+    ((reason, count),) = data.left_out
+    assert count == 1
+    assert reason == f"damaged pair (first: {labelled}/0001)"
+    assert [i.split for i in data.items] == ["test", "train", "train", "test"]  # by number still
 
 
 def test_opening_the_mat_says_what_makes_a_set_of_it(labelled):

@@ -7,11 +7,11 @@ named train, val, validation and test are splits.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from sightline.datasets.layouts import walk
 from sightline.datasets.left_out import LeftOut
 from sightline.errors import InputError
 from sightline.media.photo import PHOTO_SUFFIXES
@@ -83,15 +83,13 @@ def _key(file: Path, name: re.Pattern[str]) -> _Key:
 
 def _walk(path: Path) -> Iterator[tuple[Path, bool]]:
     """Yield the photos and depth maps below a folder, relative to it, and which one is depth."""
-    for folder, names, files in os.walk(path):
-        here = Path(folder).relative_to(path)
-        names[:] = sorted(n for n in names if not n.startswith(".") and n not in _OTHERS)
+    for folder, names, files in walk(path):
+        here = folder.relative_to(path)
+        names[:] = [name for name in names if name not in _OTHERS]
         measured = any(_is_depths(part) for part in here.parts)
-        for name in sorted(files):
+        for name in files:
             file = here / name
             suffix = file.suffix.lower()
-            if name.startswith("."):
-                continue
             if suffix == ".npy" or (suffix == ".png" and (measured or _named_depth(file))):
                 yield file, True
             elif suffix in PHOTO_SUFFIXES and not measured:

@@ -11,13 +11,13 @@ is the stored value / 256 in metres, 0 where unknown.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from sightline.datasets.intrinsics_txt import read_intrinsics_txt
+from sightline.datasets.layouts import walk
 from sightline.datasets.left_out import LeftOut
 from sightline.errors import InputError
 from sightline.records.depth import DepthImage, DepthSet, Intrinsics
@@ -51,7 +51,8 @@ def read_kitti_drives(path: Path, left_out: LeftOut) -> DepthSet:
         photos |= {(drive.name, c): drive / c / "data" for c in _CAMERAS if (drive / c).is_dir()}
     items = []
     for drive in filter(_has_truth, drives):
-        split = next((_SPLITS[part] for part in drive.parts[::-1] if part in _SPLITS), "")
+        below = (path.resolve().name, *drive.relative_to(path).parts)
+        split = next((_SPLITS[part] for part in below if part in _SPLITS), "")
         for camera in _CAMERAS:
             folder = photos.get((drive.name, camera))
             pinhole = None if folder is None else _pinhole(path, drive, folder, camera)
@@ -107,13 +108,12 @@ def photo_of(path: Path, depth: Path) -> Path | None:
 
 def _drives(path: Path) -> Iterator[Path]:
     """Yield the drives' folders below a folder, in order; pictures are not listed."""
-    for folder, names, _ in os.walk(path):
-        here = Path(folder)
-        if here.name.endswith("_sync"):
-            yield here
+    for folder, names, _ in walk(path):
+        if folder.name.endswith("_sync"):
+            yield folder
             names.clear()
         else:
-            names[:] = sorted(n for n in names if n not in _LEAVES and not n.startswith("."))
+            names[:] = [name for name in names if name not in _LEAVES]
 
 
 def _has_truth(drive: Path) -> bool:

@@ -40,6 +40,10 @@ _PLACE = "indoor"
 _VARIABLES = {"trainNdxs": "train", "testNdxs": "test"}
 
 
+class _DamagedError(Exception):
+    """HDF5 cannot read a part of the file."""
+
+
 def is_nyuv2_mat(path: Path) -> bool:
     """Return whether a file is MATLAB's, or a folder holds the labelled set as downloaded."""
     return (path.is_file() and path.suffix.lower() == ".mat") or (path / LABELLED_MAT).is_file()
@@ -54,7 +58,7 @@ def make_depth_set(
 ) -> DepthSet:
     """Return the labelled set as a depth set: PNGs, depth in millimetres, the official split.
 
-    Pairs that are there from an interrupted run are kept.
+    Pairs that are there from an interrupted run are kept; damaged ones are left out and counted.
 
     Args:
         source: ``nyu_depth_v2_labeled.mat``, or its folder.
@@ -63,8 +67,8 @@ def make_depth_set(
         progress: Called with a stage text and a fraction.
 
     Raises:
-        InputError: The file is not the labelled set, the split does not fit it, or ``root`` holds
-            other things.
+        InputError: The file is not the labelled set, more of it is damaged than whole, the split
+            does not fit it, or ``root`` holds other things.
     """
     source, root = Path(source), Path(root)
     table = source / LABELLED_MAT if source.is_dir() else source
@@ -80,19 +84,22 @@ def make_depth_set(
                 f"{max(splits) + 1} came: of another file?"
             )
         _claim(root, {"source": table.name, "bytes": table.stat().st_size, "depth": variable})
-        items = []
+        items, left_out = [], LeftOut()
         for i, (kind, scene) in enumerate(zip(types, scenes, strict=True)):
             item = _item(i, kind, scene, splits.get(i, ""))
-            _write_pair(root, item, images, depths, i)
-            items.append(item)
+            try:
+                _write_pair(root, item, images, depths, i)
+                items.append(item)
+            except _DamagedError:
+                left_out.add("damaged pair", table / f"{i + 1:04d}")
             if progress:
                 progress("pairs", (i + 1) / len(images))
+    left_out.check(table, len(items), "pairs")
     kept, notes = without_cut_sources(items)
     if not splits:
         notes = (*notes, f"no split: {SPLITS_MAT} is not beside {table.name}")
     data = DepthSet(root.resolve().name, root, kept, (), notes)
     write_depth_set(data)
-    left_out = LeftOut()
     fit = fit_items(root, kept, left_out)
     return replace(data, items=tuple(fit), left_out=left_out.counts())
 
@@ -124,15 +131,19 @@ def _item(index: int, scene_type: str, scene: str, split: str) -> DepthImage:
 def _write_pair(root: Path, item: DepthImage, images: Any, depths: Any, index: int) -> None:
     photo, depth = root / item.image, root / str(item.depth)
     if not depth.is_file():
-        write_depth_png_mm(depth, from_matlab(depths[index]))
+        write_depth_png_mm(depth, _from_matlab(depths, index))
     if not photo.is_file():
+        pixels = _from_matlab(images, index)
         with atomic_path(photo) as temporary:
-            write_photo(temporary, np.ascontiguousarray(from_matlab(images[index])))
+            write_photo(temporary, pixels)
 
 
-def from_matlab(values: NDArray[Any]) -> NDArray[Any]:
-    """Return an array with MATLAB's axes in MATLAB's order: (3, W, H) becomes (H, W, 3)."""
-    return values.transpose()
+def _from_matlab(arrays: Any, index: int) -> NDArray[Any]:
+    """Return one array in MATLAB's order: (3, W, H) becomes (H, W, 3)."""
+    try:
+        return np.ascontiguousarray(np.asarray(arrays[index]).transpose())
+    except OSError as error:
+        raise _DamagedError from error
 
 
 def _claim(root: Path, wanted: dict[str, Any]) -> None:

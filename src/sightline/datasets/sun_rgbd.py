@@ -8,12 +8,12 @@ there. The 16 bits are turned by three to the left, as the toolbox undoes it:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path, PurePath, PurePosixPath
 
 from sightline.datasets.depth_splits import without_cut_sources
 from sightline.datasets.intrinsics_txt import read_intrinsics_txt
+from sightline.datasets.layouts import walk
 from sightline.datasets.left_out import LeftOut
 from sightline.errors import InputError
 from sightline.records.depth import DepthImage, DepthSet
@@ -60,12 +60,10 @@ def read_sun_rgbd(path: Path, left_out: LeftOut) -> DepthSet:
 
 def _folders(path: Path) -> Iterator[Path]:
     """Yield the folders of pictures, in order; nothing below them is looked at."""
-    for folder, names, files in os.walk(path):
+    for folder, names, files in walk(path):
         if "image" in names and "intrinsics.txt" in files and {"depth", "depth_bfx"} & set(names):
-            yield Path(folder)
+            yield folder
             names.clear()
-        else:
-            names[:] = sorted(n for n in names if not n.startswith("."))
 
 
 def _depth(folder: Path) -> Path | None:
