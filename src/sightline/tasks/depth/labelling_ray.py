@@ -7,31 +7,43 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sightline.errors import InputError
+from sightline.errors import InputError, SightlineError
 from sightline.tasks.depth.labelling import Entry, Shard, ShardJob, label_shards
 from sightline.tasks.depth.maps import DepthModel
 
 
 class _Worker:
-    """One actor: it holds a teacher and labels a shard a call."""
+    """One actor: it holds a teacher and labels a shard a call.
+
+    What a user can act on comes back as a line of text: Ray would wrap it in pages.
+    """
 
     def __init__(self, load: Callable[[], DepthModel], digest: str, job: ShardJob) -> None:
         import cv2
 
         cv2.setNumThreads(1)  # an actor has one core; of torch's threads Ray takes care itself
-        self._model, self._job = load(), job
+        self._job, self._error = job, ""
+        try:
+            self._model = load()
+        except SightlineError as error:
+            self._error = str(error)
+            return
         if self._model.digest != digest:
-            raise InputError(
+            self._error = (
                 f"the teacher {digest} is wanted on all machines; {self._model.digest} was loaded; "
                 "put the same files at the same path on each"
             )
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Return how many photos were done."""
+        """Return how many photos were done, and what went wrong."""
         shard = Shard(row["index"], [Entry(*entry) for entry in row["entries"]])
-        # The actor has one core: a thread reads and writes while the teacher predicts.
-        label_shards(self._model, self._job, [shard], lambda _: None, threads=1)
-        return {"photos": len(shard.entries)}
+        if not self._error:
+            try:
+                # A thread reads and writes while the teacher predicts.
+                label_shards(self._model, self._job, [shard], lambda _: None, threads=1)
+            except SightlineError as error:
+                self._error = str(error)
+        return {"photos": len(shard.entries), "error": self._error}
 
 
 def label_with_ray(
@@ -47,7 +59,7 @@ def label_with_ray(
     the files that ``label_shards`` writes.
 
     Raises:
-        InputError: Ray is not installed, or a worker has another teacher.
+        InputError: Ray is not installed, or what a worker says.
     """
     try:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -76,6 +88,8 @@ def label_with_ray(
             num_gpus=1 if gpus else 0,
         )
         for row in done.iter_rows():
+            if row["error"]:
+                raise InputError(row["error"])
             tick(int(row["photos"]))
     finally:
         if started:
