@@ -225,7 +225,7 @@ def test_a_pair_that_is_damaged_is_left_out(labelled, tmp_path):
     start += 0 if content[start] == 0x78 else 512  # behind MATLAB's own header
     content[start : start + 64] = bytes(64)
     labelled.write_bytes(content)
-    with h5py.File(labelled) as file, pytest.raises(OSError, match="inflate"):
+    with h5py.File(labelled) as file, pytest.raises(OSError, match="filter"):
         file["images"][0]
     data = make_depth_set(labelled, tmp_path / "out")
     assert [i.image.stem for i in data.items] == ["0002", "0003", "0004", "0005"]
