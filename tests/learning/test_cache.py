@@ -157,3 +157,13 @@ def test_features_of_a_trained_backbone_are_not_cached(pictures: Path, tmp_path:
     backbone = create_backbone("compact", weights="none", width=12, height=16)
     with pytest.raises(InputError, match="--freeze"):
         cache_features(backbone, cache_frames(pictures, names(), SIZE, tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize(("width", "height"), [(750, 499), (499, 750), (241, 41)])
+def test_the_cut_never_leaves_the_picture(width: int, height: int) -> None:
+    left, top, right, bottom = FrameSize(224, 224).source_box(width, height)
+    assert min(left, top) >= 0
+    assert right <= width
+    assert bottom <= height
+    picture = Image.new("RGB", (width, height))
+    assert FrameSize(224, 224).resize(picture).shape == (224, 224, 3)

@@ -85,9 +85,9 @@ def read_any_state(path: Path) -> dict[str, Tensor]:
     if path.suffix != ".npz" or not path.is_file():
         return read_state(path)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             state = {key: torch.from_numpy(np.array(arrays[key])) for key in arrays.files}
-    except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise WeightsError(f"{path} is not a readable weights file: {first}") from error
     return {key: value.float() if value.is_floating_point() else value

@@ -159,7 +159,7 @@ def figure1(study: Study, folder: Path) -> Section:
     spans = [colour_range(truth) for truth in truths]
     grid = [
         [Panel(photo, item.source) for photo, item in zip(photos, shown, strict=True)],
-        [Panel(colour_map(t, s), "exact") for t, s in zip(truths, spans, strict=True)],
+        [Panel(colour_map(t, s), "measured") for t, s in zip(truths, spans, strict=True)],
     ]
     for key, row in ROWS.items():
         maps = load_model(study.run(key)).predict(photos)
@@ -167,8 +167,8 @@ def figure1(study: Study, folder: Path) -> Section:
             DepthMap(align(m, t.values, "disparity"), "depth", "m")
             for m, t in zip(maps, truths, strict=True)
         ]
-        title = row.name
-        grid.append([Panel(colour_map(m, s), title) for m, s in zip(aligned, spans, strict=True)])
+        pictures = [colour_map(m, s) for m, s in zip(aligned, spans, strict=True)]
+        grid.append([Panel(one, "" if n else row.name) for n, one in enumerate(pictures)])
     picture = "figures/figure-1.png"
     draw_grid(folder / picture, grid, "near is bright; each aligned to the truth, in its colours")
     return Section(

@@ -9,7 +9,7 @@ from sightline.app.papers.paper003.published import TABLE_9
 Numbers = Mapping[str, float]
 Spreads = Mapping[tuple[str, str], float]
 
-#: "Did not improve": AbsRel that falls by less than this share (the report's mean: 0.6% higher).
+#: "Did not improve": AbsRel that falls by less than this share (the report's mean: 0.6%).
 NO_GAIN = 0.02
 
 

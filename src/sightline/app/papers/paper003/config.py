@@ -30,10 +30,10 @@ class Paper003Config:
     """Rendered scenes where no DATA is given; 0 = the world's own number."""
     labelled: float = 0.25
     """Share of the training scenes whose depth is used; the depth of the others is hidden."""
-    epochs: int = 6
+    epochs: int = 5
     """Passes of each row over the labelled images, in the same number of steps."""
     max_seconds: float = 0.0
-    """Time budget of each training in seconds; --epochs then only caps them. 0 = none."""
+    """Time budget of each training in seconds; --epochs then only caps them (0 = no cap)."""
     ratio: float = 2.0
     """Pseudo-labelled images a labelled one; so many more images the teacher sees too."""
     encoder: str = "resnet18"
@@ -138,10 +138,10 @@ class Paper003Config:
         return dataclasses.replace(
             self,
             quick=False,
-            scenes=self.scenes or 100,
+            scenes=self.scenes or 60,
             width=0.25,
-            frame_width=96,
-            frame_height=72,
+            frame_width=128,
+            frame_height=96,
             epochs=min(self.epochs, 4),
             batch=12,
             mlp_epochs=min(self.mlp_epochs, 10),

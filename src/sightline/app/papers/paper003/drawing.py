@@ -83,26 +83,26 @@ def draw_confusion(
 
 
 def draw_histories(path: Path, histories: Mapping[str, Path]) -> Path:
-    """Draw the trainings of the ablation: loss of the training, and the validation's score.
+    """Draw the trainings of the ablation: loss on labelled images, and the validation's AbsRel.
 
     Args:
         path: Of the PNG.
         histories: ``history.csv`` of each training, by name.
     """
     figure, axes = new_figure(12, 4.2, 2)
-    columns = (("train_loss", "training loss (each row's own)"), ("score", "validation score"))
+    columns = (("train_labelled", "loss on labelled images"), ("score", "AbsRel of validation"))
     for axis, (column, label) in zip(axes, columns, strict=True):
         for colour, (name, file) in zip(_COLOURS, histories.items(), strict=False):
-            rows = [row for row in read_history(file) if column in row]
-            if rows:
-                last = max(row["epoch"] for row in read_history(file)) or 1
-                share = [row["epoch"] / last for row in rows]
-                axis.plot(share, [row[column] for row in rows], label=name, color=colour)
+            history = read_history(file)
+            rows = [row for row in history if column in row]
+            share = [row["epoch"] / history[-1]["epoch"] for row in rows]
+            marker = "." if len(rows) < 20 else None
+            values = [row[column] for row in rows]
+            axis.plot(share, values, marker=marker, label=name, color=colour)
         axis.set_xlabel("share of the training")
         axis.set_ylabel(label)
         axis.grid(alpha=0.3)
-        if axis.lines:
-            axis.legend(fontsize=7)
+        axis.legend(fontsize=7)
     return save_figure(figure, path)
 
 
@@ -116,7 +116,8 @@ def draw_grid(path: Path, rows: Sequence[Sequence[Panel]], title: str = "") -> P
     """
     columns = max(len(row) for row in rows)
     tall = max(p.picture.shape[0] / p.picture.shape[1] for row in rows for p in row)
-    figure, _ = new_figure(2.2 * columns, (2.2 * tall + 0.3) * len(rows) + 0.4, 0)
+    words = 0.25 * sum(any(p.title for p in row) for row in rows) + (0.4 if title else 0.0)
+    figure, _ = new_figure(2.2 * columns, 2.15 * tall * len(rows) + words, 0)
     for i, row in enumerate(rows):
         for j, panel in enumerate(row):
             axis: Any = figure.add_subplot(len(rows), columns, i * columns + j + 1)

@@ -22,7 +22,9 @@ _INDOOR = "depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf"
 def metrics_table(study: Study, folder: Path) -> Section:
     """Return the nine metrics of every model on every set, the report's under them."""
     models, missing = load_models(study.config.weights)
-    sets = [study.data, *map(open_depth, study.config.extra)]
+    extra = [open_depth(path) for path in study.config.extra]
+    # nothing is rendered where other sets are there to be judged on
+    sets = [study.data, *extra] if study.has_data or not extra else extra
     metrics: dict[str, Any] = {"judged": []}
     if models:
         from sightline.tasks.depth.evaluate import evaluate_sets
@@ -89,8 +91,11 @@ def _commands(sets: Sequence[DepthSet]) -> list[str]:
     if any("nyu" in data.name.lower() for data in sets):
         return []
     return [
-        "the report's rows are of NYUv2's 654 test images (Eigen crop, depth up to 10 m), which "
-        "are not among the sets here; with nyu_depth_v2_labeled.mat and splits.mat in one folder: "
-        "sightline reproduce 003 NYUV2_FOLDER --table metrics --weights "
-        f"{_INDOOR}",
+        "the report's rows are of NYUv2's test images (Eigen crop, depth up to 10 m), which are "
+        "not among the sets here; with nyu_depth_v2_labeled.mat and splits.mat in FOLDER: "
+        "`sightline import nyuv2 FOLDER nyuv2/`, then `sightline reproduce 003 nyuv2/ --table "
+        f"metrics --weights {_INDOOR}`",
+        "the report's checkpoint, depth_anything_metric_depth_indoor.pt, is Depth Anything inside "
+        f"ZoeDepth, which transformers does not have; {_INDOOR} is the nearest that it has, in "
+        "metres too, but trained on rendered rooms (Hypersim), not on NYUv2",
     ]

@@ -27,6 +27,7 @@ REPORT = "report.html"
 
 
 def _ablation(study: Study, folder: Path) -> Sequence[Section]:
+    study.announce()
     return [figure3(study, folder), table9(study, folder), figure1(study, folder)]
 
 

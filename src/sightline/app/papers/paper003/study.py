@@ -91,6 +91,11 @@ class Study:
         self._runs: dict[str, Path] = {}
 
     @property
+    def has_data(self) -> bool:
+        """Whether images were given, or are rendered already."""
+        return self._data is not None or (self.folder / WORLD).is_dir()
+
+    @property
     def data(self) -> DepthSet:
         """The images, rendered where none were given.
 
@@ -144,7 +149,7 @@ class Study:
             return config.training(batch=config.labelled_batch)
         if key == "teacher":
             steps = config.batch / config.labelled_batch
-            return config.training(epochs=max(1, round(config.epochs * steps)))
+            return config.training(epochs=round(config.epochs * steps))
         changes = dict(ROWS[key].changes)
         if key == "aligned":
             changes["features"] = self.features()
@@ -167,6 +172,20 @@ class Study:
         files = {row.name: self.run(key) / HISTORY for key, row in ROWS.items()}
         return {name: file for name, file in files.items() if file.is_file()}
 
+    def announce(self) -> None:
+        """Say how much will be trained."""
+        parts, config = self.parts, self.config
+        count = len(parts.labelled.part("train"))
+        if config.max_seconds:
+            cost = f"{len(ROWS)} trainings of {config.max_seconds:g} s"
+        else:
+            steps = -(-count // config.labelled_batch) * config.epochs
+            seen = steps * (config.labelled_batch + (len(ROWS) - 1) * config.batch)
+            cost = f"{len(ROWS)} trainings that see {seen} images in all"
+        self.progress(
+            f"plan, {count} images with depth and {len(parts.hidden)} without, {cost}", 0.0
+        )
+
     def settings_note(self) -> str:
         """Return the budget and what differs from the method's training, in words."""
         config, parts = self.config, self.parts
@@ -180,8 +199,8 @@ class Study:
                 f"{config.labelled_batch} labelled images, in the same order; students see "
                 f"{config.batch - config.labelled_batch} pseudo-labelled images beside in each "
                 f"step; the teacher sees labelled images alone, {config.batch} a step in as many "
-                "steps, so it costs what a student costs, and L_l a "
-                f"{config.batch / config.labelled_batch:.0f}th of it"
+                "steps, so it costs what a student costs, and L_l "
+                f"{config.labelled_batch}/{config.batch} of it"
             )
         return (
             f"{count} images with depth of {len(sources(parts.labelled.part('train')))} scenes, "
