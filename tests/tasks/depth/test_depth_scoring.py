@@ -158,6 +158,13 @@ def test_damage_among_many_is_left_out_and_alone_refused(tmp_path):
     assert sum(metrics["judged"][0]["left_out"].values()) == 2
 
 
+def test_a_run_that_has_not_ended_is_refused(tmp_path):
+    run = make_run(tmp_path / "mine", tmp_path)
+    (run / WEIGHTS).unlink()
+    with pytest.raises(InputError, match=r"a finished run is wanted, it has no model.safetensors"):
+        score([run], DepthScoring(), quiet)
+
+
 def test_what_makes_no_sense_is_refused():
     with pytest.raises(InputError, match="nothing came"):
         score([], DepthScoring(), quiet)

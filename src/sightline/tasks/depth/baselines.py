@@ -2,8 +2,9 @@
 
 ``constant`` says one disparity for every pixel, ``row_mean`` the mean disparity of each row: what
 is low in a picture is near. Both are fitted on depth sets image by image, so that no set has to fit
-in memory. Fitted on the judged images themselves they know what no network knows (an oracle of
-their kind); tables say on what they were fitted.
+in memory. Fitted on the judged images themselves they know distances that no network knows, though
+not the best rows once scale and shift are fitted image by image; tables say on what they were
+fitted.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sightline.errors import InputError
-from sightline.learning.runs import is_run, read_run_table
+from sightline.learning.runs import CONFIG, WEIGHTS, is_run, read_run_table
+from sightline.records.depth_labels import is_label_folder
 from sightline.records.files import digest
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class DepthScoring:
     baselines: bool = True
     """Also judge two predictors that never look: constant and row_mean."""
     baseline_data: Path | None = None
-    """Fit those two on this set's training part; else on the judged images themselves, which
-    makes them stronger than any predictor of their kind could be."""
+    """Fit those two on this set's training part; else on the judged images themselves: they then
+    know what no predictor could. It hardly matters where scale and shift are fitted anyway."""
     resolution: float = 1.0
     """Sides of what networks see, over their own."""
     device: str = "cpu"
@@ -87,7 +88,7 @@ def score(
         progress: Called with a stage text and a fraction.
 
     Raises:
-        InputError: No subject, or a set that cannot be read.
+        InputError: No subject, a run that has not ended, or a set that cannot be read.
         WeightsError: No run among the subjects, and none comes with the package.
     """
     from sightline.datasets.depth import open_depth
@@ -97,6 +98,12 @@ def score(
     if not subjects:
         raise InputError("a run folder or a depth set is wanted, nothing came")
     runs = [path for path in subjects if is_run(path)]
+    for path in subjects:
+        if path not in runs and (path / CONFIG).is_file() and not is_label_folder(path):
+            raise InputError(
+                f"{path}: a finished run is wanted, it has no {WEIGHTS}; "
+                "the same `sightline train depth` goes on with it"
+            )
     opened = [open_depth(path) for path in subjects if path not in runs]
     labels = [data for data in opened if is_labels(data)]
     sets = [data for data in opened if not is_labels(data)]
