@@ -118,6 +118,7 @@ def train_depth(
         return Run(run_dir, load_run(run_dir), None)
     seed_everything(config.seed)
     network = _network(config)
+    _refuse_frames(network, config)
     network.precision = backbone_precision(config.precision)
     alignment = _alignment(network, config)
     about = {"data": kept} | _about(data, parts, network, config, alignment)
@@ -149,17 +150,30 @@ def _refuse_incomplete(config: DepthConfig) -> None:
         InputError: Says what to pass.
     """
     wanted = {
-        "label": (config.teacher, "who labels", "--teacher RUN"),
-        "metric": (config.fine_tune, "a finished run to start from", "--fine-tune RUN"),
+        "label": (config.teacher, "a teacher is", "--teacher RUN"),
+        "metric": (config.fine_tune, "a finished run to start from is", "--fine-tune RUN"),
         "student": (
             config.labels or config.unlabelled_ratio == 0,
-            "labels of the stage label",
-            "--labels FOLDER`, or `--unlabelled-ratio 0",
+            "labels are",
+            "--labels FOLDER` (the stage label makes them) or `--unlabelled-ratio 0",
         ),
     }
     there, what, flag = wanted.get(config.stage, (True, "", ""))
     if not there:
-        raise InputError(f"{what} is wanted for the stage {config.stage}; pass `{flag}`")
+        raise InputError(f"{what} wanted for the stage {config.stage}; pass `{flag}`")
+
+
+def _refuse_frames(network: DepthNet, config: DepthConfig) -> None:
+    """Refuse frames that the network cannot see.
+
+    Raises:
+        InputError: A side is no multiple of what the network wants.
+    """
+    if config.frame_width % network.multiple or config.frame_height % network.multiple:
+        raise InputError(
+            f"a frame width and height in multiples of {network.multiple} are wanted, "
+            f"{config.frame_width} x {config.frame_height} came"
+        )
 
 
 def _parts(data: DepthSet, config: DepthConfig) -> _Parts:
