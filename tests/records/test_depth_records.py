@@ -222,6 +222,9 @@ def test_maps_that_say_nothing_are_found(tmp_path, size):
     some = np.zeros(size)
     save_png(tmp_path / "a.png", some)
     assert says_nothing(tmp_path / "a.png")
+    save_png(tmp_path / "a.png", np.full(size, 65535))  # as 7-Scenes has where it saw nothing
+    assert says_nothing(tmp_path / "a.png")
+    assert not says_nothing(tmp_path / "a.png", 1 / 256)
     some[-1, -1] = 9
     save_png(tmp_path / "a.png", some)
     assert not says_nothing(tmp_path / "a.png")

@@ -55,7 +55,7 @@ def _unfit(root: Path, item: DepthImage) -> tuple[str, Path] | None:
     depth = root / item.depth
     try:
         size = depth_header(depth)
-        if says_nothing(depth, quantity=item.quantity):
+        if says_nothing(depth, item.scale, quantity=item.quantity):
             return "depth unknown everywhere", depth
     except InputError:
         return "unreadable depth", depth

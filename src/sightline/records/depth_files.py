@@ -117,7 +117,7 @@ def depth_header(path: Path, limits: MediaLimits = DEFAULT_LIMITS) -> DepthHeade
     return header
 
 
-def says_nothing(path: Path, *, quantity: Quantity = "depth") -> bool:
+def says_nothing(path: Path, scale: float | None = None, *, quantity: Quantity = "depth") -> bool:
     """Return whether a depth map is unknown everywhere.
 
     Most maps are not decoded for it: a PNG of equal pixels is very small.
@@ -132,7 +132,7 @@ def says_nothing(path: Path, *, quantity: Quantity = "depth") -> bool:
             return False
     elif (path.stat().st_size - _PNG_FRAME) * _NEXT_TO_NOTHING > 2 * width * height:
         return False
-    return bool(np.isnan(read_depth(path, 1.0, quantity=quantity)).all())
+    return bool(np.isnan(read_depth(path, scale, quantity=quantity)).all())
 
 
 def write_depth_png_mm(path: Path, metres: ArrayLike) -> None:
