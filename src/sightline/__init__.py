@@ -1,8 +1,9 @@
 """Sightline: images into geometry and judgement.
 
-The public face is small: :func:`load_place`, :func:`relate`, :func:`predict_object`, and what they
-return. Everything else is importable from its own module but not advertised. Importing this
-package is cheap: torch and pycolmap are imported where they are first needed.
+The public face is small: :func:`load_place`, :func:`relate`, :func:`predict_object`,
+:func:`predict_depth`, and what they return. Everything else is importable from its own module but
+not advertised. Importing this package is cheap: torch and pycolmap are imported where they are
+first needed.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 
     from sightline.app.loaded_place import LoadedPlace
     from sightline.app.relate import Relation
+    from sightline.tasks.depth.outputs import DepthAnswer
     from sightline.tasks.objects.photos import ObjectAnswer
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load_place", "predict_object", "relate"]
+__all__ = ["__version__", "load_place", "predict_depth", "predict_object", "relate"]
 
 
 def load_place(root: str | Path, run: str | None = None) -> LoadedPlace:
@@ -36,6 +38,56 @@ def load_place(root: str | Path, run: str | None = None) -> LoadedPlace:
     from sightline.app.loaded_place import LoadedPlace
 
     return LoadedPlace.open(root, run)
+
+
+def predict_depth(
+    image: str | Path | NDArray[np.uint8],
+    weights: str | Path | None = None,
+    *,
+    metric: str | Path | None = None,
+    known_distance: Sequence[float] | None = None,
+    intrinsics: Sequence[float] | None = None,
+    max_side: int = 0,
+    device: str = "cpu",
+) -> DepthAnswer:
+    """Return how far every pixel of a picture is.
+
+    The answer's ``values`` are z-depth in metres where its ``unit`` is ``m``, else disparity up to
+    scale and shift (``quantity`` says which); ``points()`` gives them in space, ``picture()`` in
+    colours, ``write(folder, stem)`` as files.
+
+    Args:
+        image: A photo, or an upright uint8 (H, W, 3) RGB picture.
+        weights: A hub name or local folder of Depth Anything, a run folder or an ``.onnx`` file;
+            the network that comes with the package where None.
+        metric: A place: photos taken there get the scale of its sparse points.
+        known_distance: ``x y metres``: the z-depth of one pixel.
+        intrinsics: ``fx fy cx cy`` in pixels; the place's, EXIF's, else a guess where None.
+        max_side: Longer side of the map; 0: that of the picture.
+        device: Where the network computes, as torch names it.
+
+    Raises:
+        InputError: A file that is no photo, or numbers that do not fit it.
+        GeometryError: The scale cannot be had; the message says why.
+        WeightsError: There is no such network.
+        PlaceError: There is no such place, or it has no map.
+    """
+    from sightline.media import read_photo
+    from sightline.tasks import Picture
+    from sightline.tasks.depth.photos import DepthOptions, make_predictor
+
+    options = DepthOptions(
+        weights=None if weights is None else str(weights),
+        metric=None if metric is None else Path(metric),
+        known_distance=None if known_distance is None else tuple(known_distance),  # type: ignore[arg-type]
+        intrinsics=None if intrinsics is None else tuple(intrinsics),  # type: ignore[arg-type]
+        max_side=max_side,
+        device=device,
+    )
+    predictor = make_predictor(None, options)
+    if isinstance(image, (str, Path)):
+        return predictor(Picture(str(image), read_photo(Path(image)), Path(image)))
+    return predictor(Picture("the picture", image))
 
 
 def predict_object(

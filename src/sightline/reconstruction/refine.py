@@ -66,6 +66,7 @@ class Refinement:
         similarity: Appearance similarity to the most similar map frame, relative to what the map's
             own frames reach (1 = typical of this place).
         camera: The intrinsics that the pose holds for; None where there is none.
+        seen: (K,) rows of the map's points that agree with the pose, each once.
     """
 
     map_from_cam: Pose | None
@@ -73,6 +74,7 @@ class Refinement:
     matches: int
     similarity: float
     camera: Camera | None = None
+    seen: NDArray[np.int64] | None = None
 
 
 class Refiner:
@@ -134,7 +136,7 @@ class Refiner:
             best = free
         if best.pose is None or self._support(best, features) < self.config.min_support:
             return Refinement(None, 0, best.matches, similarity)
-        return Refinement(best.pose, best.inliers, best.matches, similarity, best.camera)
+        return Refinement(best.pose, best.inliers, best.matches, similarity, best.camera, best.seen)
 
     def _candidates(
         self, features: Features, proposal: Pose | None
@@ -185,7 +187,8 @@ class Refiner:
         inliers = len(np.unique(keypoints[answer.inliers]))
         if inliers < max(self.config.min_inliers, self.config.min_inlier_share * count):
             return _Answer(None, 0, count, camera)
-        return _Answer(answer.world_from_cam, inliers, count, answer.camera)
+        seen = np.unique(points[answer.inliers])
+        return _Answer(answer.world_from_cam, inliers, count, answer.camera, seen)
 
     def _support(self, answer: _Answer, features: Features) -> float:
         """Return the inliers as a share of those to expect at this pose.
@@ -208,12 +211,13 @@ class Refiner:
 
 @dataclass(frozen=True, eq=False)
 class _Answer:
-    """A pose (or none), its inliers, the matches tried, and the camera it holds for."""
+    """A pose (or none), its inliers, the matches tried, the camera it holds for, points seen."""
 
     pose: Pose | None
     inliers: int
     matches: int
     camera: Camera
+    seen: NDArray[np.int64] | None = None
 
 
 def _better(a: _Answer, b: _Answer) -> _Answer:

@@ -324,11 +324,15 @@ def _check(run: Path | None, options: DepthOptions) -> None:
     given = [flag for flag, value in flags.items() if value is not None]
     if len(given) > 1:
         raise InputError(f"one source of the scale is wanted, {' and '.join(given)} came")
+    numbers = {"--known-distance": 3, "--known-length": 5, "--intrinsics": 4}
+    for flag, count in numbers.items():
+        value = getattr(options, flag[2:].replace("-", "_"))
+        if value is not None and not (len(value) == count and np.isfinite(value).all()):
+            came = " ".join(f"{v:g}" for v in value)
+            raise InputError(f"{flag} wants {count} finite numbers, {came} came")
     if options.max_side < 0 or 0 < options.max_side < 32:
         raise InputError(f"a side of 32 pixels or more is wanted, or 0; {options.max_side} came")
-    if options.intrinsics is not None and not (
-        np.isfinite(options.intrinsics).all() and min(options.intrinsics[:2]) > 0
-    ):
+    if options.intrinsics is not None and min(options.intrinsics[:2]) <= 0:
         came = " ".join(f"{v:g}" for v in options.intrinsics)
         raise InputError(f"fx fy cx cy with positive focal lengths are wanted, {came} came")
     if isinstance(options.tiles, int):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from sightline.errors import GeometryError, PlaceError
 from sightline.geometry import Camera, Pose
@@ -24,14 +25,17 @@ from sightline.tasks import Picture
 from sightline.tasks.depth.maps import Unit
 from sightline.tasks.depth.scale import SparsePoints
 
+Array = NDArray[np.float64]
+
 #: Frames whose points a located photo may show too.
 _NEAR_FRAMES = 10
 #: Of these points, the share that a photo's own are believed.
 _NEIGHBOURS_WEIGHT = 0.5
-#: A point so much farther than another within a cell of the picture is taken as hidden behind it.
-_HIDDEN = 1.25
-#: Cells along the longer side.
-_CELLS = 48
+#: A point so much farther than the sure ones around it is taken as hidden behind them.
+_HIDDEN = 1.15
+#: How many sure points are looked at, and how far off they may be, over the longer side.
+_SURE = 4
+_REACH = 0.1
 #: Largest reprojection error of a frame's own points, as a share of the longer side.
 _LARGEST_ERROR = 0.006
 #: Observations that make a point fully believed.
@@ -89,13 +93,11 @@ class PlaceScale:
         """
         frame = self._frame_of(picture)
         if frame is not None:
-            camera = self._model.cameras[frame.camera_id]
-            map_from_cam = frame.world_from_cam
-            near = self._frames_near(map_from_cam)
+            camera, map_from_cam = self._model.cameras[frame.camera_id], frame.world_from_cam
+            own = self._own_points(frame, camera)
         else:
-            map_from_cam, camera, near = self._located(picture, camera)
-        own = self._own_points(frame, camera)
-        others = self._points_in_view(near, map_from_cam, camera, without=own)
+            map_from_cam, camera, own = self._located(picture, camera)
+        others = self._points_in_view(map_from_cam, camera, own)
         rows = np.concatenate([own, others])
         seen = map_from_cam.inverse().apply(self._model.points[rows])
         weight = np.minimum(self._model.track_lengths[rows] / _FULL_TRACK, 1.0)
@@ -122,7 +124,8 @@ class PlaceScale:
 
     def _located(
         self, picture: Picture, camera: Camera | None
-    ) -> tuple[Pose, Camera, list[MapFrame]]:
+    ) -> tuple[Pose, Camera, NDArray[np.int64]]:
+        """Return a photo's pose in the map, its intrinsics, and rows of points it surely shows."""
         height, width = picture.image.shape[:2]
         if camera is None:
             focal = None
@@ -130,17 +133,15 @@ class PlaceScale:
                 focal = exif_focal_px(picture.path)
             camera = camera_for_photo(self._refiner.index.camera, width, height, focal)
         found = self._refiner.refine(picture.image, camera)
-        if found.map_from_cam is None or found.camera is None:
+        if found.map_from_cam is None or found.camera is None or found.seen is None:
             raise GeometryError(
                 f"{picture.name}: a photo taken in {self.place.root} is wanted for its scale, this "
                 "one is not found there; leave --metric out for relative depth"
             )
-        return found.map_from_cam, found.camera, self._frames_near(found.map_from_cam)
+        return found.map_from_cam, found.camera, found.seen
 
-    def _own_points(self, frame: MapFrame | None, camera: Camera) -> NDArray[np.int64]:
+    def _own_points(self, frame: MapFrame, camera: Camera) -> NDArray[np.int64]:
         """Return the rows of the points that a frame has seen itself, where they fit."""
-        if frame is None:
-            return np.zeros(0, np.int64)
         has = frame.point_ids >= 0
         rows = np.searchsorted(self._model.point_ids, frame.point_ids[has])
         seen = frame.world_from_cam.inverse().apply(self._model.points[rows])
@@ -149,25 +150,26 @@ class PlaceScale:
         return np.unique(rows[good])
 
     def _points_in_view(
-        self,
-        near: list[MapFrame],
-        map_from_cam: Pose,
-        camera: Camera,
-        *,
-        without: NDArray[np.int64],
+        self, map_from_cam: Pose, camera: Camera, own: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Return the rows of the points of other frames that lie in view and are not hidden."""
-        ids = [frame.point_ids[frame.point_ids >= 0] for frame in near]
+        """Return the rows of points of the frames nearby that lie in view and are not hidden.
+
+        Args:
+            map_from_cam: The photo's pose.
+            camera: Its intrinsics.
+            own: Rows of the points that it surely shows; they are not returned.
+        """
+        ids = [f.point_ids[f.point_ids >= 0] for f in self._frames_near(map_from_cam)]
         rows = np.searchsorted(self._model.point_ids, np.unique(np.concatenate(ids)))
-        everything = np.concatenate([without, np.setdiff1d(rows, without)]).astype(np.int64)
-        seen = map_from_cam.inverse().apply(self._model.points[everything])
+        rows = np.setdiff1d(rows, own)
+        cam_from_map = map_from_cam.inverse()
+        seen, sure = (cam_from_map.apply(self._model.points[r]) for r in (rows, own))
         px = camera.project(seen)
         size = np.array([camera.width, camera.height])
         inside = ((px >= -0.5) & (px < size - 0.5)).all(axis=1)  # NaN, behind the camera, is not
-        visible = np.zeros(len(everything), bool)
-        visible[inside] = _in_front(px[inside], seen[inside, 2], max(camera.width, camera.height))
-        visible[: len(without)] = False
-        return everything[visible]
+        rows, seen, px = rows[inside], seen[inside], px[inside]
+        reach = _REACH * float(size.max())
+        return rows[_in_front(px, seen[:, 2], camera.project(sure), sure[:, 2], reach)]
 
     def _frames_near(self, map_from_cam: Pose) -> list[MapFrame]:
         """Return frames taken near a pose that look the same way."""
@@ -183,13 +185,19 @@ class PlaceScale:
         return Refiner.open(self.place)
 
 
-def _in_front(px: NDArray[np.float64], depth: NDArray[np.float64], side: int) -> NDArray[np.bool_]:
-    """Return which of (N, 2) pixels are not far behind the nearest point of their cell."""
-    cell = np.floor((px + 0.5) / side * _CELLS).astype(np.int64)
-    _, index = np.unique(cell, axis=0, return_inverse=True)
-    nearest = np.full(len(px), np.inf)
-    np.minimum.at(nearest, index.ravel(), depth)
-    front: NDArray[np.bool_] = depth <= _HIDDEN * nearest[index.ravel()]
+def _in_front(
+    px: Array, depth: Array, sure_px: Array, sure_depth: Array, reach: float
+) -> NDArray[np.bool_]:
+    """Return which of (N,) points are not hidden, judged by points that are surely seen.
+
+    A point is taken as hidden where it is clearly farther than all of the sure points next to it,
+    or has none within ``reach`` pixels.
+    """
+    if len(sure_px) < _SURE:
+        return np.zeros(len(px), bool)
+    away, index = cKDTree(sure_px).query(px, _SURE)
+    farthest = np.where(away <= reach, sure_depth[index], 0.0).max(axis=1)
+    front: NDArray[np.bool_] = depth <= _HIDDEN * farthest
     return front
 
 

@@ -24,6 +24,10 @@ LEAST_POINTS = 8
 #: Nothing is said to be farther than so many times the farthest known point.
 _BEYOND = 3.0
 
+#: Points farther off than this after the fit, in log depth (a factor of 1.5), are taken as wrong,
+#: or as hidden behind what the network sees.
+_CORRECTED = 0.4
+
 
 @dataclass(frozen=True, eq=False)
 class Scaled:
@@ -154,13 +158,12 @@ def by_points(depth_map: DepthMap, points: SparsePoints) -> Scaled:
     clipped = float((disparity < least).mean())
     depth = 1.0 / np.where(disparity < least, least, disparity)
     fitted = 1.0 / np.maximum(fit.scale * said + fit.shift, least)
-    near = fit.inliers
-    factor, correction = correct(
-        points.xy[near], np.log(points.depth[near] / fitted[near]), depth, points.weight[near]
-    )
+    off = np.log(np.where(known, points.depth, 1.0) / np.where(known, fitted, 1.0))
+    near = known & (np.abs(off) < _CORRECTED)
+    factor, correction = correct(points.xy[near], off[near], depth, points.weight[near])
     details: dict[str, float | int | bool | str] = {
         "points": int(known.sum()),
-        "points_agreeing": int(near.sum()),
+        "points_agreeing": int(fit.inliers.sum()),
         "clipped_share": round(clipped, 6),
         **correction,
     }
