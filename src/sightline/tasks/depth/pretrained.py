@@ -7,8 +7,9 @@ own image processor, and its answer is enlarged as the authors do it (bicubic).
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -84,9 +85,8 @@ class PretrainedModel:
         """A short digest of its weights and settings."""
         return digest(
             state_digest(self.network),
-            self.quantity,
-            str(self.network.config.max_depth),
-            sorted((key, str(value)) for key, value in self.processor.to_dict().items()),
+            _settings(self.network.config.to_dict()),
+            _settings(self.processor.to_dict()),
             self.resolution,
         )
 
@@ -152,7 +152,7 @@ class PretrainedModel:
     def _pixels(self, image: Picture, size: tuple[int, int]) -> Tensor:
         """Return (1, 3, h, w) normalised pixels of a picture at a size."""
         pixels: Tensor = self.processor(
-            images=image,
+            images=np.require(image, requirements="W"),  # torch warns of what Pillow gives
             size={"width": size[0], "height": size[1]},
             keep_aspect_ratio=False,
             input_data_format="channels_last",
@@ -203,6 +203,18 @@ def load_pretrained(
     folder = Path(source).expanduser()
     name = folder.resolve().name if folder.is_dir() else str(source)
     return PretrainedModel(network, _processor(source, what), name, resolution)
+
+
+def _settings(table: Mapping[str, Any]) -> str:
+    """Return a configuration as text, without what depends on the place and the library."""
+    own = ("name_or_path", "transformers_version", "dtype", "architectures")
+
+    def kept(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {k: kept(v) for k, v in value.items() if str(k).lstrip("_") not in own}
+
+    return json.dumps(kept(table), sort_keys=True, default=str)
 
 
 def _processor(source: str | Path, what: str) -> Any:
