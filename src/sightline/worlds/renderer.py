@@ -82,8 +82,7 @@ class MeshRenderer:
 
     def load(self, world: Mesh) -> None:
         """Render another mesh from now on; much faster than another renderer."""
-        # Another renderer's context may have come in between.
-        self._context.__enter__()
+        self._make_current()
         for held in self._held:
             held.release()
         count, height, width, _ = world.textures.shape
@@ -146,6 +145,7 @@ class MeshRenderer:
             raise RenderError(
                 f"a pinhole camera is wanted, {camera.model} came; render with PINHOLE and distort"
             )
+        self._make_current()
         target = self._target(camera.width, camera.height, with_depth)
         target.use()
         self._context.enable_only(self._context.DEPTH_TEST)
@@ -156,6 +156,11 @@ class MeshRenderer:
         self._program["exposure"].value = exposure
         self._mesh.render()
         return target
+
+    def _make_current(self) -> None:
+        """Let OpenGL draw here: another renderer of this thread may have drawn since."""
+        context: Any = self._context
+        context.__enter__()
 
     def _target(self, width: int, height: int, with_depth: bool) -> moderngl.Framebuffer:
         key = (width, height, with_depth)

@@ -165,7 +165,13 @@ def _furnish_spot(work: DepthWorkshop, frame: Frame, width: float, height: float
     elif kind == "table":
         tall = float(rng.uniform(0.6, 0.95))
         add_table(work, frame.at(0, -depth / 2), frame.turn, (width, depth, tall))
-        crowd(work, Frame(frame.at(0, -depth / 2), frame.turn), (width, depth), tall, 3)
+        crowd(
+            work,
+            Frame(frame.at(0, -depth / 2), frame.turn),
+            (width, depth),
+            tall,
+            int(rng.integers(1, 7)),
+        )
         if rng.random() < 0.5:
             work.place("chair", frame.at(0, -depth - 0.2), frame.turn + np.pi)
     elif kind == "tv":
@@ -184,14 +190,20 @@ def _furnish_spot(work: DepthWorkshop, frame: Frame, width: float, height: float
         low = float(rng.uniform(1.2, 1.5))
         shelf = (width, 0.25, float(rng.uniform(0.02, 0.6)))
         mesh.box(frame.at(0, -0.13, low), shelf, work.of("wood"), turn=frame.turn)
-        crowd(work, Frame(frame.at(0, -0.13), frame.turn), (width, 0.2), low + shelf[2], 3)
+        crowd(
+            work,
+            Frame(frame.at(0, -0.13), frame.turn),
+            (width, 0.2),
+            low + shelf[2],
+            int(rng.integers(0, 7)),
+        )
     else:
         tall = float(rng.choice((0.45, 0.75, 0.9, 0.9, 1.4, 2.0)) * rng.uniform(0.9, 1.1))
         front, top = work.of("wood"), work.of("thing")
         size = (width, depth, min(tall, height - 0.1))
         mesh.box(frame.at(0, -depth / 2), size, front, turn=frame.turn, top=top, metres=2.0)
         if tall < 1.6:
-            count = int(rng.integers(0, 5))
+            count = int(rng.integers(0, 8))
             crowd(work, Frame(frame.at(0, -depth / 2), frame.turn), (width, depth), size[2], count)
 
 
@@ -208,7 +220,7 @@ def furnish_middle(work: DepthWorkshop, spot: Array, *, group: str) -> None:
     if group == "dining":
         size = (float(rng.uniform(0.8, 2.2)), float(rng.uniform(0.7, 1.1)), rng.uniform(0.7, 0.8))
         tall = add_table(work, spot, turn, (size[0], size[1], float(size[2])))
-        crowd(work, frame, size[:2], tall, int(rng.integers(0, 6)))
+        crowd(work, frame, size[:2], tall, int(rng.integers(0, 9)))
         add_papers(work, frame, size[:2], tall)
         chair = work.any_object("chair")
         for side in (-1, 1):

@@ -32,7 +32,7 @@ def develop(rng: np.random.Generator, colours: Floats, most_noise: float) -> NDA
         values = values * _vignette(rng, values.shape)
     values = np.clip(values, 0, 1.0) ** np.float32(np.exp(rng.normal(0.1, 0.25)))
     grey = values.mean(axis=2, keepdims=True)
-    values = grey + np.float32(rng.uniform(0.5, 1.35)) * (values - grey)
+    values = grey + np.float32(rng.uniform(0.4, 1.2)) * (values - grey)
     middle = np.float32(values.mean())
     values = middle + np.float32(rng.uniform(0.85, 1.6)) * (values - middle)
     values = _blurred(rng, np.ascontiguousarray(values, np.float32))
@@ -55,20 +55,20 @@ def _vignette(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
 def _blurred(rng: np.random.Generator, values: Floats) -> Floats:
     """Return a picture out of focus, moved, sharpened or as it is."""
     kind = rng.random()
-    if kind < 0.35:
+    if kind < 0.25:
         return np.asarray(
-            cv2.GaussianBlur(values, (0, 0), float(rng.uniform(0.4, 1.3))), np.float32
+            cv2.GaussianBlur(values, (0, 0), float(rng.uniform(0.4, 1.1))), np.float32
         )
-    if kind < 0.45:
+    if kind < 0.33:
         length, angle = int(rng.integers(3, 8)), rng.uniform(0, np.pi)
         kernel = np.zeros((9, 9), np.float32)
         t = np.linspace(-length / 2, length / 2, 30)
         spots = np.rint(4 + np.stack([t * np.sin(angle), t * np.cos(angle)])).astype(int)
         kernel[spots[0].clip(0, 8), spots[1].clip(0, 8)] = 1
         return np.asarray(cv2.filter2D(values, -1, kernel / kernel.sum()), np.float32)
-    if kind < 0.65:
+    if kind < 0.75:
         soft = cv2.GaussianBlur(values, (0, 0), 1.0)
-        return np.asarray(values + np.float32(rng.uniform(0.2, 0.9)) * (values - soft), np.float32)
+        return np.asarray(values + np.float32(rng.uniform(0.3, 1.6)) * (values - soft), np.float32)
     return values
 
 

@@ -136,12 +136,20 @@ def pose_of(view: View) -> Pose:
     return look_along(view.centre[None], view.forward[None], np.array([view.roll]))[0]
 
 
-def camera_of(view: View, width: int, height: int, finer: int = 1) -> Camera:
-    """Return the pinhole camera of a view, or of its picture ``finer`` times as fine."""
-    focal = width / 2 / np.tan(view.fov / 2)
-    w, h = finer * width, finer * height
-    f = float(finer * focal)
-    return Camera("PINHOLE", w, h, (f, f, (w - 1) / 2, (h - 1) / 2))
+def camera_of(view: View, width: int, height: int) -> Camera:
+    """Return the pinhole camera of a view's photo."""
+    focal = float(width / 2 / np.tan(view.fov / 2))
+    middle = ((width - 1) / 2, (height - 1) / 2)
+    return Camera("PINHOLE", width, height, (focal, focal, *middle))
+
+
+def fine_camera(camera: Camera) -> Camera:
+    """Return the camera of the same view, its pixels FINER times as fine each way."""
+    fx, fy, cx, cy = camera.params
+    # The middle of a block of fine pixels is the middle of the photo's pixel.
+    shift = (FINER - 1) / 2
+    finer = (FINER * fx, FINER * fy, FINER * cx + shift, FINER * cy + shift)
+    return Camera("PINHOLE", FINER * camera.width, FINER * camera.height, finer)
 
 
 def _is_good(depth: NDArray[np.float32], typical_m: tuple[float, float]) -> bool:
@@ -162,13 +170,7 @@ def _take(
     camera: Camera,
     noise: float,
 ) -> NDArray[np.uint8]:
-    fx, _, cx, cy = camera.params
-    # The same view: the middle of a fine block is the middle of the photo's pixel.
-    fine = Camera(
-        "PINHOLE", FINER * camera.width, FINER * camera.height,
-        (FINER * fx, FINER * fx, FINER * cx + (FINER - 1) / 2, FINER * cy + (FINER - 1) / 2),
-    )  # fmt: skip
-    colours, depth = renderer.render(pose, fine)
+    colours, depth = renderer.render(pose, fine_camera(camera))
     size = (camera.width, camera.height)
     values = np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_AREA), np.float32)
     empty = depth == 0
@@ -184,12 +186,16 @@ def _write_photo(rng: np.random.Generator, path: Path, photo: NDArray[np.uint8])
     path.write_bytes(data.tobytes())
 
 
+def storable(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Return z-depth as 16-bit millimetres; what is too far for them is 0: unknown."""
+    millimetres: NDArray[np.uint16] = np.rint(1000.0 * depth * (depth < MOST_M)).astype(np.uint16)
+    return millimetres
+
+
 def _write_depth(path: Path, depth: NDArray[np.float32]) -> None:
-    """Write z-depth in 16-bit millimetres; what is too far for them is unknown."""
-    kept = np.where(depth <= MOST_M, depth, 0)
-    _, data = cv2.imencode(
-        ".png", np.rint(1000.0 * kept).astype(np.uint16), [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    )
+    # As records.depth.write_depth_png_mm does, five times as fast: the folder is not there yet.
+    flags = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    _, data = cv2.imencode(".png", storable(depth), flags)
     path.write_bytes(data.tobytes())
 
 

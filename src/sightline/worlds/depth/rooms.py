@@ -31,12 +31,12 @@ def build_room(work: DepthWorkshop, lens: Lens) -> DepthScene:
     # Small and middle-sized ones are most usual.
     sides = 2.5 + 6.5 * rng.beta(1.5, 2.5, 2)
     size = np.array([*sides, rng.uniform(2.3, 3.4)])
-    enclose(work, size, pictures=(0, 4))
-    share = rng.uniform(0.4, 1.0)
+    enclose(work, size, pictures=(0, 5))
+    share = rng.uniform(0.5, 1.0)
     for a, b in _walls(size):
         if rng.random() < share:
             _furnish(work, a, b, float(size[2]))
-    for _ in range(int(rng.poisson(0.5 + 0.09 * sides[0] * sides[1]))):
+    for _ in range(int(rng.poisson(0.7 + 0.1 * sides[0] * sides[1]))):
         spot = np.array([*(rng.uniform(0.18, 0.82, 2) * size[:2]), 0.0])
         furnish_middle(work, spot, group=str(rng.choice((*_GROUPS, "column"))))
     if rng.random() < 0.3:
@@ -84,7 +84,7 @@ def build_desk(work: DepthWorkshop, lens: Lens) -> DepthScene:
     frame = Frame(spot, turn)
     if rng.random() < 0.4:
         work.place("tvmonitor", frame.at(0, 0.3 * board[1], tall), turn, scale=0.6)
-    crowd(work, frame, board, tall, int(rng.integers(2, 10)))
+    crowd(work, frame, board, tall, int(rng.integers(2, 14)))
     add_papers(work, frame, board, tall)
     for _ in range(int(rng.integers(0, 3))):
         x, y = (float(v) for v in rng.uniform(-0.3, 0.3, 2))

@@ -99,9 +99,9 @@ class DepthWorkshop(Workshop):
         kind = str(self.rng.choice(ROLES[role]))
         if self.is_plain and role != "facade":
             kind = "plain"
-        strongest = 1.0 if role in ("thing", "cloth", "leaves", "facade") else 0.65
+        strongest = 1.3 if role in ("thing", "cloth", "leaves", "facade", "floor") else 0.8
         picture = stock_texture(self.seed, self.split, kind, self._number(TEXTURES))
-        contrast = 1.0 if kind == "plain" else float(self.rng.uniform(0.1, strongest))
+        contrast = 1.0 if kind == "plain" else float(self.rng.uniform(0.25, strongest))
         saturation = float(self.rng.uniform(0.2, 1.2))
         return self.layer(recoloured(picture, role_colour(self.rng, role), contrast, saturation))
 
@@ -168,7 +168,7 @@ def role_colour(rng: np.random.Generator, role: str) -> Array:
         pale = spread < (0.65 if role == "wall" else 0.9)
         colour = (hue, rng.uniform(0, 0.15), rng.uniform(0.6, 0.98))
         if not pale:
-            colour = (hue, rng.uniform(0.15, 0.8), rng.uniform(0.25, 0.95))
+            colour = (hue, rng.uniform(0.15, 0.6), rng.uniform(0.2, 0.95))
     elif role in ("floor", "wood"):
         colour = (rng.uniform(0.02, 0.13), rng.uniform(0.2, 0.75), rng.uniform(0.15, 0.85))
         if spread < 0.4:
@@ -182,5 +182,5 @@ def role_colour(rng: np.random.Generator, role: str) -> Array:
     elif spread < 0.45:
         colour = (hue, rng.uniform(0, 0.15), rng.uniform(0.06, 0.97))
     else:
-        colour = (hue, rng.uniform(0.3, 0.95), rng.uniform(0.15, 0.95))
+        colour = (hue, rng.uniform(0.2, 0.9), rng.uniform(0.1, 0.9))
     return np.array(hsv(*colour), np.float64)

@@ -10,9 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sightline.errors import InputError
+from sightline.errors import InputError, RenderError
 from sightline.geometry import Camera
 from sightline.media.encode import write_video
+from sightline.records.depth import (
+    DEPTH_CSV,
+    DepthImage,
+    DepthSet,
+    write_depth_png_mm,
+    write_depth_set,
+)
 from sightline.records.files import atomic_path, digest, read_toml, write_toml
 from sightline.records.frames import PosedFrame, write_poses_csv
 from sightline.worlds.floor.config import FloorConfig
@@ -32,6 +39,8 @@ Progress = Callable[[str, float], None]
 ROTATION_DEG = 90
 VIDEO_CRF = 20
 JPEG_QUALITY = 93
+#: Folder of the second walk's depth.
+SECOND_DEPTH = "depth"
 _FORMAT = 1
 
 
@@ -46,6 +55,7 @@ class FloorFiles:
         camera: True intrinsics of all pictures, upright.
         second_images: The second walk's photos.
         second_truth: ``poses.csv`` of the photos.
+        second_depth: ``depth.csv`` of the photos, beside a folder of their exact depth.
         plan: ``plan.toml``, beside ``plan.png`` and ``walkable.png``.
     """
 
@@ -55,6 +65,7 @@ class FloorFiles:
     camera: Path
     second_images: Path
     second_truth: Path
+    second_depth: Path
     plan: Path
 
     @classmethod
@@ -63,7 +74,7 @@ class FloorFiles:
         second = root / "second"
         return cls(
             root, root / "video.mp4", root / "truth.csv", root / "camera.toml",
-            second / "images", second / "poses.csv", root / "plan.toml",
+            second / "images", second / "poses.csv", second / DEPTH_CSV, root / "plan.toml",
         )  # fmt: skip
 
 
@@ -73,7 +84,7 @@ def write_floor(
     """Render a floor into a folder and return its files.
 
     The folder appears when everything is in it. A folder already written from the same config is
-    left as it is.
+    left as it is; where an older version wrote it, the depth of its second walk is added.
 
     Args:
         destination: A new or empty folder, or a floor written before.
@@ -89,8 +100,11 @@ def write_floor(
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         marker = destination / "floor.toml"
         if marker.is_file() and read_toml(marker).get("digest") == made_from:
+            files = FloorFiles.at(destination)
+            if not files.second_depth.is_file():
+                _add_second_depth(files, config, report)
             report("floor is there", 1.0)
-            return FloorFiles.at(destination)
+            return files
         raise InputError(
             f"a new or empty folder is wanted, {destination} holds other things; choose another "
             "(nothing was changed)"
@@ -117,6 +131,7 @@ def _write_all(files: FloorFiles, config: FloorConfig, report: Progress) -> None
             files.video, video, fps=config.video_fps, rotation_deg=ROTATION_DEG, crf=VIDEO_CRF
         )
         _write_second_walk(files, renderer, config, noise, report)
+        _write_second_depth(files, renderer, config)
     report("floor is written", 1.0)
 
 
@@ -154,6 +169,34 @@ def _write_second_walk(
         frames.append(PosedFrame(name, stamp, pose))
         report("rendering the second walk", 0.95 + 0.05 * (i + 1) / config.second_frames)
     write_poses_csv(files.second_truth, frames)
+
+
+def _add_second_depth(files: FloorFiles, config: FloorConfig, report: Progress) -> None:
+    """Add the depth that older versions did not write; without EGL the floor stays as it was."""
+    report("rendering the second walk's depth", 0.0)
+    try:
+        renderer = MeshRenderer(build_floor(config))
+    except RenderError as error:
+        report(f"the second walk has no depth: {error}", 0.5)
+        return
+    with renderer:
+        _write_second_depth(files, renderer, config)
+
+
+def _write_second_depth(files: FloorFiles, renderer: MeshRenderer, config: FloorConfig) -> None:
+    """Write the photos' exact depth, not among the photos, and last the list of both."""
+    root, camera, items = files.second_depth.parent, config.camera, []
+    folder = root / SECOND_DEPTH
+    folder.mkdir(exist_ok=True)
+    for i, (_, pose) in enumerate(second_walk(config)):
+        image = files.second_images.relative_to(root) / f"{i:04d}.jpg"
+        depth = Path(SECOND_DEPTH, f"{i:04d}.png")
+        write_depth_png_mm(root / depth, renderer.render_depth(pose, camera))
+        intrinsics = (camera.fx, camera.fy, camera.cx, camera.cy)
+        items.append(
+            DepthImage(image, depth, split="test", source="second walk", intrinsics=intrinsics)
+        )
+    write_depth_set(DepthSet("floor", root, tuple(items)))
 
 
 def write_camera(path: Path, camera: Camera) -> None:
