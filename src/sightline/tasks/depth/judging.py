@@ -89,8 +89,10 @@ class Protocol:
 
     def said(self) -> str:
         """Return it in words, for tables."""
-        cap = "10 or 80 by image" if self.max_depth_m is None else f"{self.max_depth_m:g}"
-        return f"crop {self.crop}, truth between {self.min_depth_m:g} and {cap} m"
+        cap = f"{self.max_depth_m:g} m"
+        if self.max_depth_m is None:
+            cap = f"{NYU_MAX_DEPTH_M:g} m, {KITTI_MAX_DEPTH_M:g} m in images with truth beyond"
+        return f"crop {self.crop}, truth between {self.min_depth_m:g} m and {cap}"
 
 
 def aligned_map(found: DepthMap, truth: Truth, alignment: Alignment) -> Aligned:
