@@ -20,7 +20,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -245,12 +244,11 @@ def read_skipped(path: Path) -> list[tuple[str, str]]:
 def _photo_folder(root: Path, table: dict[str, Any]) -> Path:
     """Return the folder that the photos' names are relative to."""
     try:
-        named, beside = Path(table["source"]["root"]), table["source"]["from_here"]
+        named, beside = Path(table["source"]["root"]), str(table["source"]["from_here"])
     except KeyError as error:
         raise InputError(f"{root / LABELS_TOML}: the key source.{error} is wanted") from error
-    if not named.is_dir() and beside and (root / beside).is_dir():
-        return Path(os.path.abspath(root / beside))  # noqa: PTH100 (resolve would follow links)
-    return named
+    moved = (root.resolve() / beside).resolve()
+    return moved if beside and not named.is_dir() and moved.is_dir() else named
 
 
 def _write_rows(path: Path, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:

@@ -55,6 +55,9 @@ LABEL_SIDE = 518
 #: lost in the label, and sixteen photos of 50 megapixels would fill the memory.
 _PHOTO_OVER_LABEL = 2
 
+#: Most threads that read and write; each may hold a photo of 80 megapixels.
+_THREADS = 16
+
 #: A relative label whose values differ by less than this share of the largest says nothing.
 _FLAT = 1e-3
 
@@ -148,6 +151,8 @@ def write_labels(
 ) -> LabelReport:
     """Label photos with a teacher; the same call goes on where an earlier one stopped.
 
+    While one call is at work in a folder, another waits for it.
+
     A photo that cannot be read, is of one colour, or whose label would be flat is skipped: named
     with the reason in ``skipped.csv`` and in the report.
 
@@ -210,7 +215,7 @@ def label_shards(
         tick: Told how many more photos are done.
         threads: That read and write; as many as there are cores where not given.
     """
-    pool = ThreadPoolExecutor(threads or max(2, os.cpu_count() or 1), "labels")
+    pool = ThreadPoolExecutor(threads or min(_THREADS, max(2, os.cpu_count() or 1)), "labels")
     photos = _read_ahead(itertools.chain.from_iterable(s.entries for s in shards), job, pool)
     try:
         for shard in shards:
