@@ -283,6 +283,9 @@ def test_protocols_are_the_published_ones_of_nyu_and_kitti(coded):
     assert protocol("KITTI raw") == ("garg", 80.0)
     assert protocol("rooms") == ("none", None)
     assert protocol("nyuv2", crop="none", max_depth_m=5.0) == ("none", 5.0)
+    nyu, rooms = (protocol_of(replace(coded, name=name), DepthScoring()) for name in ("nyu", "a"))
+    assert nyu.said() == "crop eigen, truth between 0.001 m and 10 m"
+    assert rooms.said().endswith("10 m, 80 m in images with truth beyond")
 
 
 def test_the_cap_of_an_unknown_set_follows_the_image(coded, tmp_path):

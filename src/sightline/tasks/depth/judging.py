@@ -89,9 +89,10 @@ class Protocol:
 
     def said(self) -> str:
         """Return it in words, for tables."""
-        cap = f"{self.max_depth_m:g} m"
         if self.max_depth_m is None:
             cap = f"{NYU_MAX_DEPTH_M:g} m, {KITTI_MAX_DEPTH_M:g} m in images with truth beyond"
+        else:
+            cap = f"{self.max_depth_m:g} m"
         return f"crop {self.crop}, truth between {self.min_depth_m:g} m and {cap}"
 
 
