@@ -329,7 +329,8 @@ def test_unknown_pixels_stay_unknown_when_a_label_is_scaled_down(tmp_path: Path)
 
 
 def test_progress_tells_how_fast_and_never_goes_back(tmp_path: Path) -> None:
-    photos = write_photos(tmp_path / "photos", 10)
+    photos = write_photos(tmp_path / "photos", 9)
+    (photos / "9.png").write_text("text")
     said: list[tuple[str, float]] = []
 
     write_labels(
@@ -341,7 +342,8 @@ def test_progress_tells_how_fast_and_never_goes_back(tmp_path: Path) -> None:
         progress=lambda text, fraction: said.append((text, fraction)),
     )
 
-    assert [fraction for _, fraction in said] == [0.4, 0.8, 1.0]
+    assert [fraction for _, fraction in said] == [0.4, 0.8, 1.0, 1.0]
+    assert said[-1][0] == "9 photos labelled, 1 skipped"
     assert said[0][0].startswith("4 of 10 photos, ")
     assert said[0][0].endswith(" left")
     assert "images/s" in said[0][0]

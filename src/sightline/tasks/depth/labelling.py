@@ -195,7 +195,10 @@ def write_labels(
             label_with_ray(model, load, job, shards, pace)
         else:
             label_shards(model, job, shards, pace)
-        return _report(out, claim, root, time.perf_counter() - start)
+        report = _report(out, claim, root, time.perf_counter() - start)
+    if progress is not None:
+        progress(f"{report.labelled} photos labelled, {len(report.skipped)} skipped", 1.0)
+    return report
 
 
 def label_shards(
