@@ -302,6 +302,28 @@ def test_a_student_refuses_labels_in_metres_or_none(toy: DepthSet, tmp_path: Pat
         train_depth(toy, config, tmp_path / "run")
 
 
+def test_labels_of_images_that_are_judged_on_teach_nothing(
+    toy: DepthSet, teacher: Path, tmp_path: Path
+) -> None:
+    """PITFALLS 11: a folder of photos to label may hold those of the validation part."""
+    config = quick(stage="label", teacher=str(teacher), unlabelled=str(toy.root / "images"))
+    labels = train_depth(toy, config, tmp_path / "labels").directory
+    assert len(open_depth(labels)) == 56
+    said: list[str] = []
+    student = quick(stage="student", labels=str(labels), epochs=1)
+    run = train_depth(toy, student, tmp_path / "run", lambda t, _f: said.append(t))
+    assert read_run_table(run.directory)["pseudo_labelled_images"] == 48
+    assert any("without 8 labels of images that set is judged on" in text for text in said)
+    own = toy.items[0]
+    others = (dataclasses.replace(item, split="test") for item in toy.items[1:])
+    config = dataclasses.replace(config, unlabelled=str(tmp_path / "list.txt"))
+    (tmp_path / "list.txt").write_text(f"{toy.path(toy.items[1].image).resolve()}\n")
+    labels = train_depth(toy, config, tmp_path / "one").directory
+    student = dataclasses.replace(student, labels=str(labels))
+    with pytest.raises(InputError, match="all 1 are of images that "):
+        train_depth(dataclasses.replace(toy, items=(own, *others)), student, tmp_path / "other")
+
+
 def test_a_set_without_training_depth_is_refused(toy: DepthSet, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="training images with depth are wanted"):
         train_depth(toy.unlabelled(), QUICK, tmp_path / "run")

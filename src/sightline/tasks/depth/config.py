@@ -38,8 +38,9 @@ class DepthConfig(FitConfig):
     """Width of the training frames, in pixels."""
     frame_height: int = 144
     """Height of the training frames, in pixels."""
-    max_depth_m: float = 20.0
-    """Farther depth counts as this far in disparity; in metres it is neither taught nor said."""
+    max_depth_m: float = 80.0
+    """Farther depth counts as this far in disparity; in metres it is neither taught nor said (10
+    or 20 are for rooms)."""
 
     gradient_weight: float = 0.5
     """Weight of the gradient matching term beside the affine-invariant loss; 0 = none."""

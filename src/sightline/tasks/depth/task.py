@@ -12,6 +12,7 @@ Source: report 003, Sec. 5; Yang et al. 2024 (Depth Anything), Sec. 3.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -112,7 +113,7 @@ def train_depth(
         label_images(data, config, run_dir, progress)
         return Run(run_dir, None, None)
     parts = _parts(data, config)
-    kept = digest(parts.digest, _origin(config.fine_tune), config.features)
+    kept = digest(parts.digest, _origin(config.fine_tune))
     before = read_config(run_dir / CONFIG) if (run_dir / CONFIG).is_file() else None
     if is_finished(run_dir, config, before, kept, "images, depth, labels or first weights"):
         return Run(run_dir, load_run(run_dir), None)
@@ -124,9 +125,10 @@ def train_depth(
     about = {"data": kept} | _about(data, parts, network, config, alignment)
     write_config(run_dir / CONFIG, config, run=about)
     progress(f"{config.encoder} weights: {network.weights_from}", 0.0)
-    for reason, count in data.left_out:
-        # a log shows what stands before the first colon
-        progress(f"{data.name} without {count} {reason.replace(': ', ' ')}", 0.0)
+    for part in (data, *([] if parts.labels is None else [parts.labels])):
+        for reason, count in part.left_out:
+            # a log shows what stands before the first colon
+            progress(f"{part.name} without {count} {reason.replace(': ', ' ')}", 0.0)
     samples, pseudo, held_out = _read(parts, config, progress)
     about |= _write_left_out(run_dir, samples, pseudo, held_out)
     seed_everything(config.seed)
@@ -194,12 +196,12 @@ def _parts(data: DepthSet, config: DepthConfig) -> _Parts:
     some = held_out.items[:: -(-len(held_out) // VALIDATION_IMAGES)] if held_out.items else ()
     labels = None
     if config.stage == "student" and config.unlabelled_ratio > 0:
-        labels = _labels(Path(config.labels))
+        labels = _labels(Path(config.labels), data)
     return _Parts(training, replace(held_out, items=some) if some else None, labels)
 
 
-def _labels(folder: Path) -> DepthSet:
-    """Return the images that the stage label labelled.
+def _labels(folder: Path, data: DepthSet) -> DepthSet:
+    """Return the images that the stage label labelled, but for those that DATA is judged on.
 
     Raises:
         InputError: There is no such folder, nothing in it, or depth in metres.
@@ -210,15 +212,25 @@ def _labels(folder: Path) -> DepthSet:
             "`sightline train depth DATA --stage label --teacher RUN`"
         )
     found = open_depth(folder).labelled()
-    if not found.items:
-        raise InputError(f"labels are wanted in {folder}, it has none; check `--labels`")
     other = next((item for item in found.items if item.quantity != "disparity"), None)
     if other is not None:
         raise InputError(
             f"{folder}: labels of disparity are wanted, {other.depth} is depth; let a relative "
             "teacher label (a run of the stage teacher)"
         )
-    return found
+    judged = {_real(data.path(i.image)) for i in data.items if i.split not in ("", "train")}
+    kept = tuple(item for item in found.items if _real(found.path(item.image)) not in judged)
+    if not kept:
+        why = f"all {len(found)} are of images that {data.root} is judged on" if found.items else ""
+        raise InputError(f"labels are wanted in {folder}, {why or 'it has none'}; check `--labels`")
+    if len(kept) == len(found):
+        return found
+    reason = f"labels of images that {data.root.name} is judged on", len(found) - len(kept)
+    return replace(found, items=kept, left_out=(*found.left_out, reason))
+
+
+def _real(path: Path) -> str:
+    return os.path.realpath(path)
 
 
 def _network(config: DepthConfig) -> DepthNet:

@@ -97,17 +97,18 @@ class DepthTeaching:
             images = torch.from_numpy(frames).to(device).permute(0, 3, 1, 2)
             out = self._network(self._network.contract.normalise(images))
             for k, prediction in zip(rows, out.prediction.cpu().numpy(), strict=True):
-                found.append(self._scores(prediction, self._held_out.target(k)))
-        absrel, delta = np.nanmean(np.array(found), axis=0)
+                true = self._held_out.target(k).astype(np.float64)
+                if np.isfinite(true).sum() > 1:  # what scale and shift take
+                    found.append(self._scores(prediction, true))
+        if not found:
+            return {}
+        absrel, delta = np.mean(found, axis=0)
         return {"score": float(absrel), "absrel": float(absrel), "delta1": float(delta)}
 
     def _scores(
-        self, prediction: NDArray[np.float32], stored: NDArray[np.float16]
+        self, prediction: NDArray[np.float32], true: NDArray[np.float64]
     ) -> tuple[float, float]:
-        true = stored.astype(np.float64)
         known = np.isfinite(true)
-        if known.sum() < 2:
-            return np.nan, np.nan
         true, said = true[known], prediction[known].astype(np.float64)
         if self._network.quantity == "disparity":
             scale, shift = fit_scale_shift(said, 1.0 / true)
