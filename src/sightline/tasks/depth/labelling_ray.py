@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sightline.errors import InputError, SightlineError
-from sightline.tasks.depth.labelling import Entry, Shard, ShardJob, label_shards
+from sightline.tasks.depth.label_shards import Entry, Shard, ShardJob, label_shards
 from sightline.tasks.depth.maps import DepthModel
 
 
