@@ -12,6 +12,7 @@ from sightline.tasks.depth.alignment import FeatureAlignment
 from sightline.tasks.depth.batches import DepthBatch
 from sightline.tasks.depth.config import DepthConfig
 from sightline.tasks.depth.loss import affine_invariant, cutmix_loss, mean_of_counting, silog
+from sightline.tasks.depth.metrics import NYU_MAX_DEPTH_M
 from sightline.tasks.depth.model import DepthNet
 from sightline.tasks.depth.samples import Samples
 
@@ -112,7 +113,11 @@ class DepthTeaching:
         true, said = true[known], prediction[known].astype(np.float64)
         if self._network.quantity == "disparity":
             scale, shift = fit_scale_shift(said, 1.0 / true)
-            depth, _ = depth_of_disparity(scale * said + shift, self._config.max_depth_m)
+            # the caps of `evaluate`: disparity near zero would be kilometres in a room
+            cap = self._config.max_depth_m
+            if true.max() < NYU_MAX_DEPTH_M:
+                cap = min(cap, NYU_MAX_DEPTH_M)
+            depth, _ = depth_of_disparity(scale * said + shift, cap)
             said = depth.astype(np.float64)
         ratio = np.maximum(said / true, true / said)
         return float(np.mean(np.abs(said - true) / true)), float(np.mean(ratio < 1.25))
