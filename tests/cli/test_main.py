@@ -26,6 +26,7 @@ HELPS = {
     "sightline": ["--help"],
     **{name: [name, "--help"] for name in cli.COMMANDS if name not in NAMED},
     **{f"{c}-{first}": [c, first, "--help"] for c, names in NAMED.items() for first in names},
+    "export-depth": ["export", "depth", "--help"],
 }
 
 

@@ -24,7 +24,7 @@ COMMANDS = {
     "relate": ("relate", "say how one photo's camera stands to another's"),
     "predict": ("predict", "say what photos show, by a task's network"),
     "serve": ("serve", "serve a place: API and dashboard"),
-    "export": ("export", "write a place as COLMAP, TUM or the paper's CSV files"),
+    "export": ("export", "write a place as COLMAP, TUM or CSV files, a network as ONNX"),
     "doctor": ("doctor", "say what went well and ill in a reconstruction"),
     "reproduce": ("reproduce", "a paper's tables and figures, measured on a place"),
     "render": ("render", "render a world with exact truth, to learn and to measure on"),
