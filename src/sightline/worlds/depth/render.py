@@ -30,7 +30,7 @@ MOST_M = 65.535
 PLAIN_SHARE = 0.12
 _TRIES = 10
 #: Nothing of a good photo is nearer, and its near and far parts differ at least by this factor.
-_NEAREST_M, _RELIEF = 0.3, 1.35
+_NEAREST_M, _RELIEF = 0.3, 1.7
 _BUILDERS = {
     "room": build_room, "desk": build_desk, "corridor": build_corridor, "street": build_street,
 }  # fmt: skip

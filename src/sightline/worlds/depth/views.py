@@ -8,12 +8,15 @@ import numpy as np
 
 from sightline.geometry.rotation import Array
 from sightline.worlds.depth.scene import DepthWorkshop, View
+from sightline.worlds.mesh import Block
 
 #: How near to things and walls a camera comes.
 CLEAR_M, WALL_M = 0.25, 0.3
 #: Usual field of view in degrees, and roll's standard deviation.
 _USUAL_DEG, _ROLL_DEG = 60.0, 4.0
 _TRIES = 40
+#: Share of the photos in rooms that are taken over a thing.
+_OVER_A_THING = 0.4
 
 Lens = tuple[float, float]
 
@@ -50,24 +53,46 @@ def inside_views(
     """Return a photographer who walks about a room of (3,) metres.
 
     Cameras are held at any height; the higher they are, the more they look down. Most look across
-    the room rather than at the nearest wall.
+    the room, many over a thing that is near: what people photograph has a foreground.
     """
+    middle = size[:2] / 2
 
     def draw(rng: np.random.Generator) -> View:
-        spot = np.zeros(3)
+        over_a_thing = bool(work.mesh.blocks) and rng.random() < _OVER_A_THING
+        spot = np.append(middle, 1.5)
         for _ in range(_TRIES):
-            xy = rng.uniform(WALL_M, size[:2] - WALL_M)
-            height = np.clip(rng.normal(1.35, 0.35), 0.4, min(2.2, size[2] - 0.2))
-            spot = np.array([*xy, height])
-            if is_free(work, spot):
+            xy, target = _across(rng, size)
+            if over_a_thing:
+                xy, target = _beside(rng, work.mesh.blocks)
+            height = np.clip(rng.normal(1.35, 0.32), 0.4, min(2.2, size[2] - 0.2))
+            inside = (xy > WALL_M).all() and (xy < size[:2] - WALL_M).all()
+            if inside and is_free(work, np.append(xy, height)):
+                spot = np.append(xy, height)
                 break
-        target = rng.uniform(0.1, 0.9, 2) * size[:2]
-        yaw = float(np.arctan2(*(target - spot[:2])[::-1]))
-        down = -14 * (spot[2] - 1.0) - 5
-        pitch = float(np.deg2rad(np.clip(rng.normal(down, 11), -55, 30)))
+        ahead = target - spot[:2]
+        yaw = float(np.arctan2(ahead[1], ahead[0]))
+        down = -16 * (spot[2] - 0.9) - 6
+        pitch = float(np.deg2rad(np.clip(rng.normal(down, 9), -55, 30)))
         return View(spot, direction(yaw, pitch), draw_roll(rng), draw_fov(rng, lens))
 
     return draw
+
+
+def _across(rng: np.random.Generator, size: Array) -> tuple[Array, Array]:
+    """Return a (2,) place and one to look at, on the other side of the room's middle."""
+    xy = rng.uniform(WALL_M, size[:2] - WALL_M)
+    target = size[:2] / 2 + rng.uniform(0.1, 1.0) * (size[:2] / 2 - xy)
+    return xy, target + rng.normal(0, 0.15, 2) * size[:2]
+
+
+def _beside(rng: np.random.Generator, blocks: list[Block]) -> tuple[Array, Array]:
+    """Return a (2,) place before one of the blocks, and its middle, roughly."""
+    block = blocks[int(rng.integers(len(blocks)))]
+    centre, half = (block.low + block.high)[:2] / 2, (block.high - block.low)[:2] / 2
+    angle = rng.uniform(0, 2 * np.pi)
+    out = np.array([np.cos(angle), np.sin(angle)])
+    xy = centre + (np.abs(out) @ half + rng.uniform(0.35, 1.3)) * out
+    return xy, centre + rng.normal(0, 0.3, 2)
 
 
 def target_views(
@@ -84,7 +109,7 @@ def target_views(
             inside = (spot[:2] > WALL_M).all() and (spot[:2] < size[:2] - WALL_M).all()
             if inside and spot[2] < size[2] - 0.2 and is_free(work, spot):
                 break
-        aim = target + rng.normal(0, 0.14, 3) * np.linalg.norm(spot - target)
+        aim = target + rng.normal(0, 0.2, 3) * np.linalg.norm(spot - target)
         return View(spot, aim - spot, draw_roll(rng), draw_fov(rng, lens))
 
     return draw
