@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sightline.datasets.depth import open_depth
-from sightline.errors import GeometryError, InputError
+from sightline.errors import GeometryError, InputError, WeightsError
 from sightline.records.depth import DepthImage, DepthSet
 from sightline.records.depth_labels import SHARD_JSON, read_label_folder, read_shard, shard_folders
 from sightline.records.files import read_toml
+from sightline.tasks.depth.label_shards import ShardJob
 from sightline.tasks.depth.labelling import LabelReport, write_labels
+from sightline.tasks.depth.labelling_ray import _Worker
 from sightline.tasks.depth.maps import DepthMap, Unit
 
 
@@ -395,14 +397,6 @@ def test_ray_writes_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             ray=True,
             progress=lambda _, fraction: said.append(fraction),
         )
-        with pytest.raises(InputError, match="the teacher 9999 is wanted on all machines"):
-            write_labels(
-                GreenIsNear(digest="9999"),
-                photos,
-                tmp_path / "other",
-                ray=True,
-                load=GreenIsNear,
-            )
     finally:
         ray.shutdown()
 
@@ -410,6 +404,23 @@ def test_ray_writes_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert [path.name for path, _ in report.skipped] == ["6.png"]
     assert sorted(said)[-1] == 1.0
     assert files(tmp_path / "there") == files(tmp_path / "here")
+
+
+def test_a_worker_without_the_teacher_says_so_in_a_line(tmp_path: Path) -> None:
+    job = ShardJob(tmp_path, write_photos(tmp_path / "photos", 2), batch=2, side=100)
+    row = {"index": 0, "entries": [["0.png", "", ""], ["1.png", "", ""]]}
+
+    def no_file() -> GreenIsNear:
+        raise WeightsError("weights.safetensors is wanted")
+
+    other = _Worker(GreenIsNear, "9999", job)(row)
+    none = _Worker(no_file, "0123abcd", job)(row)
+    right = _Worker(GreenIsNear, "0123abcd", job)(row)
+
+    assert other["error"].startswith("the teacher 9999 is wanted on all machines; 0123abcd was")
+    assert none["error"] == "weights.safetensors is wanted"
+    assert right == {"photos": 2, "error": ""}
+    assert [folder.name for folder in shard_folders(tmp_path)] == ["shard-00000"]
 
 
 def test_without_ray_the_message_says_what_to_install(
