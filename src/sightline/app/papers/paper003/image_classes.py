@@ -20,8 +20,10 @@ _PARTS = {
     "val": VALIDATION, "valid": VALIDATION, "validation": VALIDATION, "test": VALIDATION,
 }  # fmt: skip
 
-#: Pictures whose 64 bits differ in so few are taken for copies of one.
-_SAME_BITS = 3
+#: Pictures whose 128 bits differ in so few are taken for copies of one.
+_SAME_BITS = 5
+#: Grey levels of a difference that is noise.
+_NOISE = 2.0
 _WANTED = (
     "a folder of images is wanted, with a folder for each class, or with such folders in train/ "
     "and val/"
@@ -139,7 +141,7 @@ def split_by_source(
 def copies(frames: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return (N,) the first image that each is a copy of: itself where it is of none.
 
-    Pictures count as copies where their difference hashes differ in at most three of 64 bits, and
+    Pictures count as copies where their difference hashes differ in at most five of 128 bits, and
     where they are copies of a third.
 
     Args:
@@ -149,7 +151,7 @@ def copies(frames: NDArray[np.uint8]) -> NDArray[np.int64]:
     signs = bits.astype(np.float32) * 2 - 1
     first = np.arange(len(bits))
     for row in range(len(bits)):
-        differing = (64 - signs[row + 1 :] @ signs[row]) / 2
+        differing = (signs.shape[1] - signs[row + 1 :] @ signs[row]) / 2
         for other in row + 1 + np.flatnonzero(differing <= _SAME_BITS):
             a, b = sorted((int(first[row]), int(first[other])))
             first[first == b] = a
@@ -176,11 +178,16 @@ def without(data: ImageClasses, missing: Sequence[Path]) -> ImageClasses:
 
 
 def _difference_hash(frame: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return 64 bits: whether each of 8x9 mean grey values exceeds its right neighbour."""
+    """Return 128 bits: whether mean grey values of a grid exceed their right and lower neighbours.
+
+    Differences of a few levels are noise and count as none.
+    """
     grey = frame.astype(np.float32).mean(axis=2)
-    rows = np.array_split(grey, 8, axis=0)
+    rows = np.array_split(grey, 9, axis=0)
     cells = np.array([[c.mean() for c in np.array_split(r, 9, axis=1)] for r in rows])
-    return (cells[:, 1:] > cells[:, :-1]).reshape(-1)
+    right = cells[:8, 1:] - cells[:8, :-1] < -_NOISE
+    lower = cells[1:, :8] - cells[:-1, :8] < -_NOISE
+    return np.concatenate([right.reshape(-1), lower.reshape(-1)])
 
 
 def _draw(data: ImageClasses, groups: NDArray[np.int64], group: int, seed: int) -> str:
