@@ -20,7 +20,7 @@ NAMED = {
     "predict": ["objects"],
     "import": ["tum_rgbd"],
     "reproduce": ["000", "001", "002"],
-    "render": ["floor", "objects", "rooms"],
+    "render": ["depth", "floor", "objects", "rooms"],
 }
 HELPS = {
     "sightline": ["--help"],
