@@ -48,12 +48,15 @@ def test_resolution_reaches_the_model(kind, run_dir, tmp_path) -> None:
     [
         ("no-such-run", InputError, "no-such-run does not exist"),
         ("a/b/c", InputError, "a/b/c does not exist"),
+        ("src/no-such-run", InputError, "src/no-such-run does not exist"),  # a folder, no hub name
         ("{empty}", InputError, r"has neither config\.toml nor config\.json"),
         ("{other}", InputError, "a run of the task depth is wanted, objects came"),
         ("nobody/nothing", WeightsError, "hf download nobody/nothing"),
     ],
 )
 def test_what_is_no_model_is_refused(source, error, says, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "src").mkdir()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     (tmp_path / "empty").mkdir()
     (tmp_path / "other").mkdir()

@@ -166,6 +166,22 @@ def test_a_published_name_without_a_network_says_how_to_get_it(name, monkeypatch
     assert "\n" not in str(caught.value)
 
 
+def test_the_authors_own_repository_is_named_to_the_right_one() -> None:
+    with pytest.raises(WeightsError, match=r"it is depth-anything/Depth-Anything-V2-Small-hf$"):
+        load_pretrained("depth-anything/Depth-Anything-V2-Small")
+
+
+def test_a_checkpoint_without_the_mask_of_training_answers_alike(folders, tmp_path) -> None:
+    folder = shutil.copytree(folders["v2"], tmp_path / "v2")
+    state = load_file(folder / "model.safetensors")
+    state.pop("backbone.embeddings.mask_token")
+    save_file(state, folder / "model.safetensors", {"format": "pt"})
+    models = [load_pretrained(folder), load_pretrained(folder), load_pretrained(folders["v2"])]
+    first, _, whole = (model.predict([picture(40, 50)])[0].values for model in models)
+    np.testing.assert_array_equal(first, whole)
+    assert models[0].digest == models[1].digest
+
+
 def test_another_network_is_refused(tmp_path) -> None:
     with pytest.raises(WeightsError, match="of the kind dinov2; published are depth-anything/"):
         load_pretrained(make_dinov2(tmp_path / "dinov2"))

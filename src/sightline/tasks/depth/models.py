@@ -47,7 +47,8 @@ def load_model(
             f"a run folder or a folder of Depth Anything is wanted, {source} has neither "
             f"{CONFIG} nor config.json"
         )
-    if not path.exists() and str(source).count("/") != 1:
+    named = str(source).count("/") == 1 and not path.parent.is_dir()
+    if not path.exists() and not named:
         raise InputError(
             "a run folder, a hub name (OWNER/NAME) or folder of Depth Anything, or an .onnx file "
             f"is wanted; {source} does not exist"

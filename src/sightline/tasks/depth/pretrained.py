@@ -191,6 +191,8 @@ def load_pretrained(
         WeightsError: It is neither here nor to be had, is of another kind, or lacks weights.
     """
     what = "a network of Depth Anything"
+    if f"{source}-hf" in PUBLISHED:  # the authors' own repository, which holds a pickle
+        raise WeightsError(f"{what} that transformers reads is wanted: it is {source}-hf")
     config = read_from_hub("AutoConfig", source, what)
     if config.model_type != "depth_anything":
         raise WeightsError(
