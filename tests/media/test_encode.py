@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sightline.errors import InputError, MediaError
-from sightline.media.encode import write_video
+from sightline.media.encode import video_writer, write_video
 from sightline.media.video import iter_frames, probe_video
 
 
@@ -163,3 +163,28 @@ def test_other_suffixes_and_unwritable_folders(indexed, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(MediaError, match="could not be written"):
         write_video(tmp_path / "file" / "v.mp4", [indexed(0)], fps=30)
+
+
+def test_frames_can_come_one_by_one_with_their_times(indexed, index_of, tmp_path):
+    path = tmp_path / "v.mp4"
+    times = [0.0, 0.1, 0.35, 2.0]
+    with video_writer(path, crf=0) as write:
+        for k, time_s in enumerate(times):
+            write(indexed(k), time_s)
+            assert not path.exists()
+    frames = list(iter_frames(path))
+    assert [index_of(f.image) for f in frames] == [0, 1, 2, 3]
+    assert [f.timestamp_s for f in frames] == pytest.approx(times, abs=1e-5)
+
+
+def test_a_film_that_is_not_finished_is_not_there(indexed, tmp_path):
+    path = tmp_path / "v.mp4"
+    with pytest.raises(KeyboardInterrupt), video_writer(path) as write:
+        write(indexed(0), 0.0)
+        raise KeyboardInterrupt
+    with pytest.raises(InputError, match="timestamps that grow"), video_writer(path) as write:
+        write(indexed(0), 1.0)
+        write(indexed(1), 1.0)
+    with pytest.raises(InputError, match="at least one frame is wanted"), video_writer(path):
+        pass
+    assert list(tmp_path.iterdir()) == []

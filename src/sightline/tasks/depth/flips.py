@@ -11,6 +11,9 @@ from sightline.errors import InputError
 from sightline.tasks.depth.align import fit_robust
 from sightline.tasks.depth.maps import DepthMap
 
+#: Pixels that the fit is made on.
+_FITTED = 2048
+
 Predict = Callable[[NDArray[np.uint8]], DepthMap]
 
 
@@ -40,7 +43,7 @@ def predict_flipped(
 
 
 def _fitted(values: NDArray[np.float64], target: NDArray[np.float32]) -> NDArray[np.float64]:
-    step = max(1, int(np.sqrt(values.size / 4096)))
+    step = max(1, int(np.sqrt(values.size / _FITTED)))
     try:
         fit = fit_robust(values[::step, ::step], target[::step, ::step])
     except InputError:  # one of the maps is flat: nothing to fit

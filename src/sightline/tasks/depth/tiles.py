@@ -27,7 +27,7 @@ MOST_TILES = 16
 #: The side at which Depth Anything is trained, taken where a model does not say its own.
 _USUAL_SIDE = 518
 #: Pixels of a tile that its fit is made on.
-_FITTED = 4096
+_FITTED = 2048
 #: A tile that follows the whole less than this is left to the whole.
 _LEAST_CORRELATION = 0.3
 

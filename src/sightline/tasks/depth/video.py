@@ -22,7 +22,9 @@ from sightline.tasks.depth.maps import DepthMap
 Array = NDArray[np.float64]
 
 #: Longer side of the maps and pictures that neighbours are compared at.
-_SIDE = 96
+_SIDE = 48
+#: Drawn pairs of pixels of a fit.
+_TRIES = 100
 #: Share of scale and shift that is let go in each frame.
 _LET_GO = 0.01
 #: Grey pictures of neighbours less alike than this (correlation) may be a cut ...
@@ -100,7 +102,7 @@ class TemporalAligner:
 def _fit(values: Array, target: Array, *, with_shift: bool) -> tuple[float, float]:
     """Return scale and shift to a target; (1, 0) where the two tell none."""
     try:
-        fit = fit_robust(values, target, with_shift=with_shift)
+        fit = fit_robust(values, target, with_shift=with_shift, tries=_TRIES)
     except InputError:
         return 1.0, 0.0
     return fit.scale, fit.shift
@@ -129,7 +131,7 @@ def _signature(image: NDArray[np.uint8]) -> tuple[Array, Array]:
 
 
 def _small(values: NDArray[np.float32]) -> Array:
-    """Return a map at a side of at most 96 pixels, averaged; NaN where unknown."""
+    """Return a map at a side of at most 48 pixels, averaged; NaN where unknown."""
     step = max(1, -(-max(values.shape) // _SIDE))
     rows, columns = (max(1, n // step) for n in values.shape)
     if min(values.shape) < step:
