@@ -152,7 +152,7 @@ def furnish_wall(
 
 def _furnish_spot(work: DepthWorkshop, frame: Frame, width: float, height: float) -> None:
     """Fill one stretch of a wall; the frame's -y looks into the room."""
-    rng, mesh = work.rng, work.mesh
+    rng = work.rng
     kind = str(rng.choice(_ALONG_WALLS))
     depth = float(rng.uniform(0.28, 0.65))
     if kind == "shelves":
@@ -163,48 +163,58 @@ def _furnish_spot(work: DepthWorkshop, frame: Frame, width: float, height: float
     elif kind == "chair":
         work.place("chair", frame.at(0, -0.4), frame.turn + float(rng.normal(0, 0.4)))
     elif kind == "table":
-        tall = float(rng.uniform(0.6, 0.95))
-        add_table(work, frame.at(0, -depth / 2), frame.turn, (width, depth, tall))
-        crowd(
-            work,
-            Frame(frame.at(0, -depth / 2), frame.turn),
-            (width, depth),
-            tall,
-            int(rng.integers(1, 7)),
-        )
-        if rng.random() < 0.5:
-            work.place("chair", frame.at(0, -depth - 0.2), frame.turn + np.pi)
+        _add_desk(work, frame, width, depth)
     elif kind == "tv":
-        tall = float(rng.uniform(0.35, 0.8))
-        mesh.box(
-            frame.at(0, -depth / 2), (width, depth, tall), work.of("wood"), turn=frame.turn,
-            metres=1.5,
-        )  # fmt: skip
-        work.place("tvmonitor", frame.at(0, -depth / 2, tall), frame.turn)
+        _add_television(work, frame, width, depth)
     elif kind == "curtain":
-        mesh.box(
+        work.mesh.box(
             frame.at(0, -0.06), (0.6 * width, 0.1, height * float(rng.uniform(0.75, 0.97))),
             work.of("cloth"), turn=frame.turn, metres=0.8,
         )  # fmt: skip
     elif kind == "hung":
-        low = float(rng.uniform(1.2, 1.5))
-        shelf = (width, 0.25, float(rng.uniform(0.02, 0.6)))
-        mesh.box(frame.at(0, -0.13, low), shelf, work.of("wood"), turn=frame.turn)
-        crowd(
-            work,
-            Frame(frame.at(0, -0.13), frame.turn),
-            (width, 0.2),
-            low + shelf[2],
-            int(rng.integers(0, 7)),
-        )
+        _hang_shelf(work, frame, width)
     else:
-        tall = float(rng.choice((0.45, 0.75, 0.9, 0.9, 1.4, 2.0)) * rng.uniform(0.9, 1.1))
-        front, top = work.of("wood"), work.of("thing")
-        size = (width, depth, min(tall, height - 0.1))
-        mesh.box(frame.at(0, -depth / 2), size, front, turn=frame.turn, top=top, metres=2.0)
-        if tall < 1.6:
-            count = int(rng.integers(0, 8))
-            crowd(work, Frame(frame.at(0, -depth / 2), frame.turn), (width, depth), size[2], count)
+        _add_cabinet(work, frame, (width, depth, height))
+
+
+def _add_desk(work: DepthWorkshop, frame: Frame, width: float, depth: float) -> None:
+    """Add a table at the wall with things on it, some with a chair before it."""
+    rng, tall = work.rng, float(work.rng.uniform(0.6, 0.95))
+    middle = Frame(frame.at(0, -depth / 2), frame.turn)
+    add_table(work, middle.spot, frame.turn, (width, depth, tall))
+    crowd(work, middle, (width, depth), tall, int(rng.integers(1, 7)))
+    if rng.random() < 0.5:
+        work.place("chair", frame.at(0, -depth - 0.2), frame.turn + np.pi)
+
+
+def _add_television(work: DepthWorkshop, frame: Frame, width: float, depth: float) -> None:
+    """Add a low cupboard with a television on it."""
+    tall = float(work.rng.uniform(0.35, 0.8))
+    work.mesh.box(
+        frame.at(0, -depth / 2), (width, depth, tall), work.of("wood"), turn=frame.turn, metres=1.5
+    )
+    work.place("tvmonitor", frame.at(0, -depth / 2, tall), frame.turn)
+
+
+def _hang_shelf(work: DepthWorkshop, frame: Frame, width: float) -> None:
+    """Hang a board or a cupboard with things on it."""
+    low = float(work.rng.uniform(1.2, 1.5))
+    size = (width, 0.25, float(work.rng.uniform(0.02, 0.6)))
+    work.mesh.box(frame.at(0, -0.13, low), size, work.of("wood"), turn=frame.turn)
+    middle = Frame(frame.at(0, -0.13), frame.turn)
+    crowd(work, middle, (width, 0.2), low + size[2], int(work.rng.integers(0, 7)))
+
+
+def _add_cabinet(work: DepthWorkshop, frame: Frame, room: tuple[float, float, float]) -> None:
+    """Add a counter or a cupboard of a width and depth, below a height; low ones carry things."""
+    rng, (width, depth, height) = work.rng, room
+    tall = float(rng.choice((0.45, 0.75, 0.9, 0.9, 1.4, 2.0)) * rng.uniform(0.9, 1.1))
+    front, top = work.of("wood"), work.of("thing")
+    size = (width, depth, min(tall, height - 0.1))
+    middle = Frame(frame.at(0, -depth / 2), frame.turn)
+    work.mesh.box(middle.spot, size, front, turn=frame.turn, top=top, metres=2.0)
+    if tall < 1.6:
+        crowd(work, middle, (width, depth), size[2], int(rng.integers(0, 8)))
 
 
 _ALONG_WALLS = (
@@ -218,19 +228,7 @@ def furnish_middle(work: DepthWorkshop, spot: Array, *, group: str) -> None:
     rng, turn = work.rng, float(work.rng.uniform(0, 2 * np.pi))
     frame = Frame(spot, turn)
     if group == "dining":
-        size = (float(rng.uniform(0.8, 2.2)), float(rng.uniform(0.7, 1.1)), rng.uniform(0.7, 0.8))
-        tall = add_table(work, spot, turn, (size[0], size[1], float(size[2])))
-        crowd(work, frame, size[:2], tall, int(rng.integers(0, 9)))
-        add_papers(work, frame, size[:2], tall)
-        chair = work.any_object("chair")
-        for side in (-1, 1):
-            seats = max(1, int(size[0] / 0.75))
-            for k in range(seats):
-                if rng.random() < 0.8:
-                    x = size[0] * ((k + 0.5) / seats - 0.5)
-                    y = side * (size[1] / 2 + float(rng.uniform(-0.1, 0.35)))
-                    twist = turn + (np.pi if side < 0 else 0.0) + float(rng.normal(0, 0.25))
-                    work.place("chair", frame.at(float(x), y), twist, number=chair)
+        _add_dining(work, frame)
     elif group == "sofas":
         work.place("sofa", frame.at(0, 0.9), turn)
         tall = float(rng.uniform(0.3, 0.5))
@@ -241,9 +239,9 @@ def furnish_middle(work: DepthWorkshop, spot: Array, *, group: str) -> None:
     elif group == "heap":
         for _ in range(int(rng.integers(2, 7))):
             x, y = (float(v) for v in rng.normal(0, 0.35, 2))
-            size3 = rng.uniform(0.15, 0.7, 3)
+            size = rng.uniform(0.15, 0.7, 3)
             work.mesh.box(
-                frame.at(x, y), size3, work.stocked(), turn=float(rng.uniform(0, np.pi)),
+                frame.at(x, y), size, work.stocked(), turn=float(rng.uniform(0, np.pi)),
                 metres=float(rng.uniform(0.4, 1.5)),
             )  # fmt: skip
     elif group == "machine":
@@ -252,3 +250,21 @@ def furnish_middle(work: DepthWorkshop, spot: Array, *, group: str) -> None:
     else:
         tall, radius = float(rng.uniform(0.3, 1.8)), float(rng.uniform(0.1, 0.35))
         work.mesh.turned(spot, vase_profile(rng, radius, tall), work.stocked())
+
+
+def _add_dining(work: DepthWorkshop, frame: Frame) -> None:
+    """Add a table with things on it and alike chairs along both sides."""
+    rng, turn = work.rng, frame.turn
+    wide, deep = float(rng.uniform(0.8, 2.2)), float(rng.uniform(0.7, 1.1))
+    tall = add_table(work, frame.spot, turn, (wide, deep, float(rng.uniform(0.7, 0.8))))
+    crowd(work, frame, (wide, deep), tall, int(rng.integers(0, 9)))
+    add_papers(work, frame, (wide, deep), tall)
+    chair = work.any_object("chair")
+    for side in (-1, 1):
+        seats = max(1, int(wide / 0.75))
+        for k in range(seats):
+            if rng.random() < 0.8:
+                x = wide * ((k + 0.5) / seats - 0.5)
+                y = side * (deep / 2 + float(rng.uniform(-0.1, 0.35)))
+                twist = turn + (np.pi if side < 0 else 0.0) + float(rng.normal(0, 0.25))
+                work.place("chair", frame.at(x, y), twist, number=chair)
