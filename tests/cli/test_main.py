@@ -19,7 +19,7 @@ NAMED = {
     "evaluate": ["absolute", "objects", "relative"],
     "predict": ["objects"],
     "import": ["tum_rgbd"],
-    "reproduce": ["000", "001", "002"],
+    "reproduce": ["000", "001", "002", "003"],
     "render": ["depth", "floor", "objects", "rooms"],
 }
 HELPS = {

@@ -92,8 +92,9 @@ def _commands(sets: Sequence[DepthSet]) -> list[str]:
         return []
     return [
         "the report's rows are of NYUv2's test images (Eigen crop, depth up to 10 m), which are "
-        "not among the sets here; with nyu_depth_v2_labeled.mat and splits.mat in FOLDER: "
-        "`sightline import nyuv2 FOLDER nyuv2/`, then `sightline reproduce 003 nyuv2/ --table "
+        "not among the sets here; with nyu_depth_v2_labeled.mat and splits.mat in one folder: "
+        "`sightline import nyuv2 nyu_depth_v2_labeled.mat nyuv2/`, then `sightline reproduce 003 "
+        "nyuv2/ --table "
         f"metrics --weights {_INDOOR}`",
         "the report's checkpoint, depth_anything_metric_depth_indoor.pt, is Depth Anything inside "
         f"ZoeDepth, which transformers does not have; {_INDOOR} is the nearest that it has, in "
