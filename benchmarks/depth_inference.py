@@ -2,9 +2,9 @@
 
     python benchmarks/depth_inference.py [--weights RUN --pictures 32 --width 640 --height 480]
 
-The same pictures through torch in float32 (the baseline), torch in bfloat16 and onnxruntime, each
-in a process of its own: resizing, the network, and enlarging to the picture's size, as `predict`
-does it. Beside it the training step of the default network in both arithmetics, and how far each
+The same pictures through torch in bfloat16 and onnxruntime, each in a process of its own:
+resizing, the network, and enlarging to the picture's size, as `predict` does it. Baseline: torch
+in float32. Beside it the training step of the default network in both arithmetics, and how far each
 engine's answer is from the baseline's, as a share of its range. One thread a core.
 """
 
