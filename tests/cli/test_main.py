@@ -17,7 +17,7 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "help"
 NAMED = {
     "train": ["absolute", "objects", "relative"],
     "evaluate": ["absolute", "objects", "relative"],
-    "predict": ["objects"],
+    "predict": ["depth", "objects"],
     "import": ["tum_rgbd"],
     "reproduce": ["000", "001", "002", "003"],
     "render": ["depth", "floor", "objects", "rooms"],

@@ -56,7 +56,7 @@ def relative(truth: NDArray[np.float64], bend: float, seed: int) -> StandIn:
     return StandIn(lambda image: disparity)
 
 
-def ask(model: StandIn, scale: PlaceScale, asked: Picture):
+def ask(model: StandIn, scale: PlaceScale, asked: Picture) -> DepthAnswer:
     return DepthPredictor(model, DepthOptions(), scale)(asked)
 
 

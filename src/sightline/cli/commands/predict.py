@@ -22,7 +22,10 @@ _SOURCES_HELP = (
     "Photos, folders of photos, or videos; before them the run folder of a network, where it is "
     "not to be the bundled one."
 )
-_OUT_HELP = "Folder for the files: pictures of what was found, and what else the task writes."
+_OUT_HELP = (
+    "Folder for the files: pictures of what was found, and what else the task writes. Without it "
+    "depth goes to depth/, other tasks write none."
+)
 _EVERY_HELP = "Of a video, take each N-th frame only."
 _VIDEO_HELP = "Of a video, also write the pictures of what was found as NAME.mp4 (--out)."
 
@@ -59,8 +62,9 @@ def run(arguments: Sequence[str]) -> int:
         count.add(result.photo, good=result.answers is not None)
     count.clear()
     pictures = count.done + count.failed
-    if predictor.default_out is not None and pictures > 1:
-        _say(f"{pictures:,} images: {count.done:,} written to {out}, {count.failed:,} failed")
+    if predictor.default_out is not None:
+        images = f"{pictures:,} image{'' if pictures == 1 else 's'}"
+        _say(f"{images}: {count.done:,} written to {out}, {count.failed:,} failed")
     return 1 if count.failed else 0
 
 
