@@ -95,4 +95,4 @@ def collect_views(root: Path, config: DepthWorldConfig) -> DepthSet:
                     intrinsics=(fx, fy, cx, cy),
                 )
             )
-    return DepthSet("depth", root, tuple(items))
+    return DepthSet(root.resolve().name, root, tuple(items))
