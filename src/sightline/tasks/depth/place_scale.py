@@ -102,7 +102,7 @@ class PlaceScale:
         seen = map_from_cam.inverse().apply(self._model.points[rows])
         weight = np.minimum(self._model.track_lengths[rows] / _FULL_TRACK, 1.0)
         weight[len(own) :] *= _NEIGHBOURS_WEIGHT
-        source = f"{len(rows)} points of the place {self.place.name}"
+        source = f"sparse points of the place {self.place.name}"
         points = SparsePoints(
             camera.project(seen), seen[:, 2] * self._scale, weight, self.unit, source
         )
@@ -173,12 +173,16 @@ class PlaceScale:
 
     def _frames_near(self, map_from_cam: Pose) -> list[MapFrame]:
         """Return frames taken near a pose that look the same way."""
-        frames = list(self._model.frames.values())
-        poses = Pose.stack([frame.world_from_cam for frame in frames])
+        frames, poses = self._frames
         away = np.linalg.norm(poses.translation - map_from_cam.translation, axis=1)
         away /= float(np.linalg.norm(poses.translation.std(axis=0))) or 1.0
         turned = 1.0 - poses.rotation_matrix[:, :, 2] @ map_from_cam.rotation_matrix[:, 2]
         return [frames[i] for i in np.argsort(away + turned)[:_NEAR_FRAMES]]
+
+    @cached_property
+    def _frames(self) -> tuple[list[MapFrame], Pose]:
+        frames = list(self._model.frames.values())
+        return frames, Pose.stack([frame.world_from_cam for frame in frames])
 
     @cached_property
     def _refiner(self) -> Refiner:
