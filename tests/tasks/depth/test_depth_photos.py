@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from tiny_depth_networks import make_depth_anything
 
+import sightline
 from sightline.errors import InputError, WeightsError
 from sightline.media import read_photo
 from sightline.tasks import Picture
@@ -179,3 +181,21 @@ def test_shrinking_keeps_the_shape_and_small_pictures() -> None:
     assert shrunk(image, 0) is image
     assert shrunk(image, 300) is image
     assert shrunk(image, 32).shape == (1, 32, 3)
+
+
+@pytest.mark.parametrize("metric", [False, True])
+def test_a_checkpoint_of_depth_anything_all_the_way(tmp_path: Path, metric: bool) -> None:
+    folder = make_depth_anything(tmp_path / "network", metric=metric)
+    path = tmp_path / "a.jpg"
+    Image.fromarray(ramp_picture(160, 120)).save(path)
+    answer = sightline.predict_depth(path, folder)
+    said = answer.to_json()
+    named = (said["unit"], said["quantity"], said["scale_source"])
+    assert named == (("m", "depth", "checkpoint") if metric else ("relative", "disparity", "none"))
+    if metric:
+        assert 0 < said["min"] <= said["max"] <= 20
+    assert answer.values.shape == (120, 160)
+    assert said["model"] == "network"
+    tiled = make_predictor(None, DepthOptions(weights=str(folder), tiles="auto", uncertainty=True))
+    assert tiled(Picture("a", ramp_picture(160, 120))).values.shape == (120, 160)
+    assert sightline.predict_depth(path, folder).values.tolist() == answer.values.tolist()
