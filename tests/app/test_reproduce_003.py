@@ -25,12 +25,13 @@ from sightline.app.papers.paper003.study import (
     Study,
     divide,
     kinds_of,
+    readable,
     source_of,
     write_objects_encoder,
 )
 from sightline.app.papers.results import Reproduction, Section
 from sightline.datasets.depth import open_depth
-from sightline.errors import InputError
+from sightline.errors import InputError, SightlineError
 from sightline.learning.runs import WEIGHTS
 from sightline.records.config_file import config_from_toml
 from sightline.records.depth import DepthImage, DepthSet, write_depth_png_mm, write_depth_set
@@ -203,7 +204,7 @@ def test_the_table_has_the_reports_values_beside(made: Reproduction) -> None:
     text = table.to_text()
     assert "nan" not in text
     assert "stands in for DINOv2" in text
-    assert "1 passes over them in 4 steps of 2 labelled images" in text
+    assert "1 pass over them in 4 steps of 2 labelled images" in text
 
 
 @pytest.mark.slow
@@ -297,6 +298,19 @@ def test_metrics_of_models_stand_beside_the_reports(made: Reproduction, data: De
     assert any("sightline import nyuv2" in note for note in table.notes)
 
 
+def test_figures_pass_over_pictures_that_do_not_read(tmp_path: Path) -> None:
+    data = slopes(tmp_path / "torn")
+    items = data.part("test").items
+    (data.root / items[0].image).write_bytes(b"torn")
+    (data.root / items[2].depth).write_bytes(b"torn")
+    found = readable(data, items, 3, depth=True)
+    assert [item for item, _, _ in found] == [items[1], *items[3:5]]
+    np.testing.assert_array_equal(found[0][2], data.read_target(items[1]))
+    assert [item for item, _, _ in readable(data, items, 2)] == list(items[1:3])
+    with pytest.raises(SightlineError):
+        readable(data, items[:1], 1)
+
+
 def test_kinds_of_scenes_are_told_by_name() -> None:
     found = kinds_of(["room_01", "desk_02", "room_03"])
     assert found == {"room": ["room_01", "room_03"], "desk": ["desk_02"]}
@@ -325,7 +339,7 @@ def test_conclusions_follow_the_numbers() -> None:
     assert [("holds here" in s, "by less than the choice" in s) for s in said[:5]] == [
         (True, True), (True, False), (True, False), (True, False), (True, False),
     ]  # fmt: skip
-    assert "2.5 times smaller" in said[5]
+    assert "2.5 times the AbsRel of the last row (0.4000 against 0.1600)" in said[5]
     assert "the report -0.6%" in said[0]
     other = like_the_report | {"unlabelled": 0.150, "perturbed": 0.150, "aligned": 0.200}
     said = conclusions.ablation(other, spread)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sightline.app.papers.paper003 import conclusions
 from sightline.app.papers.paper003.drawing import Panel, draw_grid, draw_histories
 from sightline.app.papers.paper003.published import NOTES, TABLE_9, TABLE_9_SETS
-from sightline.app.papers.paper003.study import ROWS, Study, kinds_of
+from sightline.app.papers.paper003.study import ROWS, Study, kinds_of, readable
 from sightline.app.papers.results import Section
 from sightline.datasets.depth import open_depth
 from sightline.records.depth import DepthSet
@@ -153,9 +153,9 @@ def figure1(study: Study, folder: Path) -> Section:
     test = study.parts.test
     kinds = kinds_of(item.source for item in test.items)
     items = [i for i in test.items if not kinds or i.source in {v[0] for v in kinds.values()}]
-    shown = items[:: max(1, len(items) // _SHOWN)][:_SHOWN]
-    photos = [test.read_image(item) for item in shown]
-    truths = [DepthMap(test.read_target(item), "depth", "m") for item in shown]
+    read = readable(test, items[:: max(1, len(items) // _SHOWN)], _SHOWN, depth=True)
+    shown, photos = [item for item, _, _ in read], [photo for _, photo, _ in read]
+    truths = [DepthMap(depth, "depth", "m") for _, _, depth in read if depth is not None]
     spans = [colour_range(truth) for truth in truths]
     grid = [
         [Panel(photo, item.source) for photo, item in zip(photos, shown, strict=True)],
@@ -212,7 +212,8 @@ def _costs(study: Study) -> list[str]:
     for key, row in ROWS.items():
         about = study.about(key)
         said.append(
-            f"{row.name}: {about.get('epochs', '?')} passes, best at {about.get('best_epoch', '?')}"
-            f", {about.get('seconds', '?')} s, {about.get('parameters', 0):,} parameters"
+            f"{row.name}: best weights after pass {about.get('best_epoch', '?')} of "
+            f"{about.get('epochs', '?')}, {about.get('seconds', '?')} s, "
+            f"{about.get('parameters', 0):,} parameters"
         )
     return said

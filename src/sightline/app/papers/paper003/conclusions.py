@@ -36,10 +36,9 @@ def ablation(err: Numbers, spread: Spreads) -> list[str]:
               {}, "teacher", "aligned"),
     ]  # fmt: skip
     better = min(err["constant"], err["row_mean"])
-    factor = better / err["aligned"]
     said.append(
-        f"the last row's AbsRel is {factor:.1f} times smaller than the better predictor that never "
-        f"looks ({err['aligned']:.4f} against {better:.4f})"
+        f"the better predictor that never looks has {better / err['aligned']:.1f} times the AbsRel "
+        f"of the last row ({better:.4f} against {err['aligned']:.4f})"
     )
     return said
 

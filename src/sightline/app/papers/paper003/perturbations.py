@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.app.papers.paper003.drawing import Panel, draw_grid
-from sightline.app.papers.paper003.study import Study, kind_of, source_of
+from sightline.app.papers.paper003.study import Study, kind_of, readable, source_of
 from sightline.app.papers.results import Section
 
 #: Images of the figure.
@@ -23,7 +23,7 @@ def figure3(study: Study, folder: Path) -> Section:
     by_kind = {kind_of(source_of(item)): item for item in reversed(items)}
     few = list(by_kind.values()) if len(by_kind) >= _SHOWN else items[:: len(items) // _SHOWN or 1]
     size = config.frame_width, config.frame_height
-    frames = [_frame(data.read_image(item), size) for item in few[:_SHOWN]]
+    frames = [_frame(photo, size) for _, photo, _ in readable(data, few, _SHOWN)]
     columns = perturbed(np.stack(frames), config.seed)
     grid = [
         [Panel(column[row], title if row == 0 else "")

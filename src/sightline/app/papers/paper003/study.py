@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sightline.app.papers.paper003.config import Paper003Config
-from sightline.errors import InputError
+from sightline.errors import InputError, SightlineError
 from sightline.learning.fit import HISTORY
 from sightline.learning.runs import WEIGHTS, read_run_table
 from sightline.records.depth import DepthImage, DepthSet
@@ -195,7 +198,7 @@ class Study:
         else:
             steps = -(-count // config.labelled_batch) * config.epochs
             budget = (
-                f"{config.epochs} passes over them in {steps} steps of "
+                f"{_passes(config.epochs)} over them in {steps} steps of "
                 f"{config.labelled_batch} labelled images, in the same order; students see "
                 f"{config.batch - config.labelled_batch} pseudo-labelled images beside in each "
                 f"step; the teacher sees labelled images alone, {config.batch} a step in as many "
@@ -290,6 +293,27 @@ def kind_of(source: str) -> str:
     return match.group() if match else source
 
 
+def readable(
+    data: DepthSet, items: Sequence[DepthImage], count: int, *, depth: bool = False
+) -> list[tuple[DepthImage, NDArray[np.uint8], NDArray[np.float32] | None]]:
+    """Return the first images that read: item, photo, and its depth where it is wanted.
+
+    Raises:
+        SightlineError: None does.
+    """
+    found: list[tuple[DepthImage, NDArray[np.uint8], NDArray[np.float32] | None]] = []
+    for item in items:
+        try:
+            truth = data.read_target(item) if depth else None
+            found.append((item, data.read_image(item), truth))
+        except SightlineError:
+            if not found and item is items[-1]:
+                raise
+        if len(found) == count:
+            break
+    return found
+
+
 def render_world(folder: Path, config: Paper003Config, progress: Progress) -> DepthSet:
     """Return the default data: rendered scenes with exact depth, made where they are not there."""
     from sightline.worlds.depth.config import DepthWorldConfig
@@ -325,6 +349,10 @@ def write_objects_encoder(file: Path) -> str:
         with atomic_path(file) as temporary:
             save_file(resnet, temporary)
     return f"{config.backbone}@{config.width:g}"
+
+
+def _passes(count: int) -> str:
+    return "1 pass" if count == 1 else f"{count} passes"
 
 
 def _draw(name: str, seed: int) -> str:
