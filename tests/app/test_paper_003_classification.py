@@ -24,7 +24,7 @@ from sightline.app.papers.paper003.image_classes import (
 from sightline.app.papers.paper003.mlp import MlpSettings, create_mlp, train_mlp
 from sightline.app.papers.paper003.published import CLASSES, TABLE_1
 from sightline.app.papers.results import Section
-from sightline.errors import InputError, TrainingError
+from sightline.errors import CatalogError, InputError, TrainingError, WeightsError
 from sightline.learning.cache import FrameSize
 from sightline.tasks.depth.maps import DepthMap
 
@@ -152,6 +152,16 @@ def test_without_images_the_command_says_what_it_wants(tmp_path: Path) -> None:
         open_image_classes(tmp_path / "one")
     with pytest.raises(InputError, match="is not a folder"):
         open_image_classes(tmp_path / "none")
+
+
+def test_missing_weights_are_told_before_anything_long(folder: Path, tmp_path: Path) -> None:
+    model = SlopedDepth()
+    config = quick(folder, classifier_weights=str(tmp_path / "gone.npz"))
+    with pytest.raises(WeightsError, match="check `--classifier-weights`"):
+        study(config, tmp_path / "out", model)
+    assert model.seen == 0
+    with pytest.raises(CatalogError, match="no classifier 'resnet51'"):
+        study(quick(folder, classifier="resnet51"), tmp_path / "out", model)
 
 
 def test_the_folders_own_parts_are_kept(tmp_path: Path) -> None:

@@ -33,7 +33,6 @@ from sightline.app.papers.results import Reproduction, Section
 from sightline.datasets.depth import open_depth
 from sightline.errors import InputError, SightlineError
 from sightline.learning.runs import WEIGHTS
-from sightline.records.config_file import config_from_toml
 from sightline.records.depth import DepthImage, DepthSet, write_depth_png_mm, write_depth_set
 from sightline.tasks.depth import task as task_module
 from sightline.tasks.depth.batches import DepthBatches, split_batch
@@ -45,7 +44,6 @@ from sightline.tasks.objects.predict import need_default_model
 QUICK = Paper003Config(
     epochs=1, width=0.1, frame_width=64, frame_height=48, batch=6, labelled=0.25, ratio=2.0
 )
-EXAMPLES = Path(__file__).parents[2] / "configs"
 
 
 @pytest.fixture(autouse=True)
@@ -402,16 +400,3 @@ def test_published_means_are_the_reports() -> None:
     assert means["labelled"] == pytest.approx(0.1798, abs=1e-4)
     assert means["aligned"] == min(means.values())
     assert len({len(cells) for cells in FIGURE_5.values()}) == 1
-
-
-@pytest.mark.parametrize(
-    ("name", "wanted"),
-    [
-        ("depth.toml", {"stage": "teacher", "architecture": "small"}),
-        ("depth-student.toml", {"stage": "student", "architecture": "small", "strong": True}),
-        ("depth-paper.toml", {"architecture": "dpt", "encoder": "vitl", "frame_width": 518}),
-    ],
-)
-def test_examples_read(name: str, wanted: dict[str, object]) -> None:
-    config = config_from_toml(DepthConfig, EXAMPLES / name)
-    assert {key: getattr(config, key) for key in wanted} == wanted

@@ -124,6 +124,8 @@ def test_unknown_flag_exits_with_2() -> None:
         (("import",), "sightline import DATASET SOURCE OUT"),
         (("reproduce", "000", "{empty}"), "is not a place"),
         (("reproduce", "001", "{empty}"), "nothing in it"),
+        (("reproduce", "003", "{empty}"), "nothing in it"),
+        (("reproduce", "003", "--table", "classification"), "with --images FOLDER"),
         (("reproduce", "009", "{empty}"), "'009' cannot be reproduced yet; there is: 000"),
         (("reproduce", "000", "{empty}", "--epochs", "0"), "epochs = 0 is out of range"),
     ],

@@ -27,7 +27,8 @@ from sightline.app.papers.paper003.image_classes import (
 from sightline.app.papers.paper003.mlp import MlpResult, MlpSettings, train_mlp
 from sightline.app.papers.paper003.published import CLASSES, IMAGES, NOTES, TABLE_1
 from sightline.app.papers.results import Section
-from sightline.errors import InputError
+from sightline.errors import InputError, WeightsError
+from sightline.learning.backbones import Backbone
 from sightline.learning.cache import FrameSize, cache_features, cache_frames
 from sightline.learning.classifiers import create_classifier
 from sightline.records.files import digest, write_json, write_text
@@ -83,14 +84,33 @@ def classification_sections(
             "--table classification wants images: pass a folder with a folder for each class "
             "with --images FOLDER (the report's: 90 animals)"
         )
-    study = _prepare(config, config.images, out, load(), progress)
+    classifier = _classifier(config)  # before anything long: its weights may be missing
+    study = _prepare(config, config.images, out, load(), classifier, progress)
     results = _train_all(study, config, progress)
     _write_predictions(study, results)
     return _sections(study, results, config, out)
 
 
+def _classifier(config: Paper003Config) -> Backbone:
+    """Return the network whose outputs are the features.
+
+    Raises:
+        CatalogError: No such network.
+        WeightsError: Its weights cannot be had; the message names the flag.
+    """
+    try:
+        return create_classifier(config.classifier, config.classifier_weights, seed=config.seed)
+    except WeightsError as error:
+        raise WeightsError(str(error).replace("--weights", "--classifier-weights")) from error
+
+
 def _prepare(
-    config: Paper003Config, images: Path, out: Path, model: DepthModel, progress: Progress
+    config: Paper003Config,
+    images: Path,
+    out: Path,
+    model: DepthModel,
+    classifier: Backbone,
+    progress: Progress,
 ) -> Study:
     """Return everything that the experiments start from, made where it is not there yet."""
     data = open_image_classes(images)
@@ -101,7 +121,9 @@ def _prepare(
     drawn_folder = folder / f"depth-{config.picture}-{digest(model.digest)[:8]}"
     drawn = write_depth_pictures(model, data.root, files, drawn_folder, config.picture, progress)
     data = without(data, [image for image, _ in drawn.left_out])
-    rgb, depth, split, about = _features(config, data, drawn, folder / "cache", progress)
+    rgb, depth, split, about = _features(
+        config, data, drawn, classifier, folder / "cache", progress
+    )
     made_by = (
         f"depth pictures ({config.picture}) of {model.name} in {drawn_folder.relative_to(out)}"
     )
@@ -118,6 +140,7 @@ def _features(
     config: Paper003Config,
     data: ImageClasses,
     drawn: DepthPictures,
+    classifier: Backbone,
     cache: Path,
     progress: Progress,
 ) -> tuple[Features, Features, ImageClasses, str]:
@@ -130,7 +153,6 @@ def _features(
     )  # fmt: skip
     if not data.has_split:
         data = split_by_source(data, photos.array, config.validation, config.seed)
-    classifier = create_classifier(config.classifier, config.classifier_weights, seed=config.seed)
     both = [cache_features(classifier, frames, cache, progress=progress)
             for frames in (photos, pictures)]  # fmt: skip
     about = (
