@@ -342,7 +342,10 @@ def test_folders_named_as_splits_are_splits(tmp_path):
         stored(tmp_path / split / "depth" / "kitchen" / "a.png", 1000)
     (tmp_path / "runs" / "x").mkdir(parents=True)
     photo(tmp_path / "runs" / "x" / "curve.png")  # a training's picture is none of the set
+    (tmp_path / "cache").mkdir()
+    np.save(tmp_path / "cache" / "depth-8x8-k.npy", np.zeros((2, 9), np.uint8))  # nor its arrays
     data = open_depth(tmp_path)
+    assert data.left_out == ()
     assert sorted(data.splits().items()) == [("test", 1), ("train", 1), ("validation", 1)]
     assert {i.source for i in data.items} == {"train/kitchen", "val/kitchen", "test/kitchen"}
 

@@ -25,8 +25,8 @@ _EITHER_END = r"(?:{0})[_.-](.+)|(.+?)[_.-](?:{0})"
 _PHOTO_NAME = re.compile(_EITHER_END.format(_PHOTO_WORDS), re.IGNORECASE)
 _DEPTH_NAME = re.compile(_EITHER_END.format(_DEPTH_WORDS), re.IGNORECASE)
 _SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
-#: Trainings on a set write pictures here.
-_OTHERS = frozenset({"runs"})
+#: Trainings on a set write pictures and arrays here.
+_OTHERS = frozenset({"runs", "cache"})
 
 #: Folder and name that a photo and its depth have in common.
 _Key = tuple[str, ...]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sightline.errors import InputError
+from sightline.errors import InputError, SightlineError
 from sightline.records.depth import DepthImage, DepthSet, write_depth_set
 from sightline.tasks.depth.maps import DepthMap
 
@@ -52,6 +52,7 @@ class CodedModel:
         factor: What metric depth is wrong by.
         noise: Standard deviation of noise on the disparity, in steps of red.
         refuses: Pictures whose first blue value is in it are refused.
+        refusal: How.
         calls: How many pictures came.
     """
 
@@ -60,6 +61,7 @@ class CodedModel:
     factor: float = 1.0
     noise: float = 0.0
     refuses: tuple[int, ...] = ()
+    refusal: type[SightlineError] = InputError
     calls: int = field(default=0)
 
     @property
@@ -72,7 +74,7 @@ class CodedModel:
 
     def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[DepthMap]:
         if any(int(image[0, 0, 2]) in self.refuses for image in images):
-            raise InputError("a picture that it likes is wanted")
+            raise self.refusal("a picture that it likes is wanted")
         self.calls += len(images)
         return [self._map(image) for image in images]
 

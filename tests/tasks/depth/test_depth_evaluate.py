@@ -13,7 +13,7 @@ import pytest
 from coded_depth import CodedModel, make_coded_set
 from PIL import Image
 
-from sightline.errors import InputError
+from sightline.errors import GeometryError, InputError
 from sightline.records.depth import DepthImage, DepthSet
 from sightline.tasks.depth import evaluate, report
 from sightline.tasks.depth.evaluate import (
@@ -168,6 +168,17 @@ def test_damaged_missing_and_unknown_images_are_left_out_named_and_counted(coded
     assert "test_0.png" in named["test_0.png"]
     assert "that it likes" in named["test_2.png"]
     assert {s["images"] for s in judged["scores"]} == {1}
+
+
+def test_an_image_whose_map_is_not_finite_is_left_out_alone(coded, tmp_path):
+    blue = int(np.asarray(Image.open(coded.root / "test_2.png"))[0, 0, 2])
+    model = CodedModel(refuses=(blue,), refusal=GeometryError)
+
+    (judged,) = evaluate_models([model], coded, tmp_path / "out")["judged"]
+
+    assert judged["left_out"] == {"refused by a model": 1}
+    assert judged["left_out_files"][0]["image"] == "test_2.png"
+    assert judged["images"] == 3
 
 
 def test_a_set_of_which_nothing_can_be_judged_is_one_line(coded, tmp_path):

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.errors import InputError
+from sightline.errors import InputError, SightlineError
 from sightline.records.depth import DepthImage, DepthSet, Quantity
 from sightline.records.files import atomic_path, digest, read_toml, write_toml
 from sightline.tasks.depth.baselines import RowMeanDepth
@@ -271,7 +271,7 @@ def _predict(model: DepthModel, batch: Sequence[_Read], folder: Path) -> dict[st
         return {}
     try:
         maps = model.predict([one.image for one in batch])
-    except InputError as error:
+    except SightlineError as error:  # also answers that are not finite
         if len(batch) == 1:
             return {batch[0].item.image.as_posix(): f"{model.name} refuses it: {error}"}
         parts = (_predict(model, [one], folder) for one in batch)
