@@ -76,7 +76,9 @@ def open_depth(path: str | Path) -> DepthSet:
 def _csv(path: Path, left_out: LeftOut) -> DepthSet:
     table = path / DEPTH_CSV if path.is_dir() else path
     name = table.parent.resolve().name if table.name == DEPTH_CSV else table.stem
-    return DepthSet(name, table.parent, tuple(read_depth_csv(table, left_out=left_out.add)))
+    items = tuple(read_depth_csv(table, left_out=left_out.add))
+    imported = (table.parent / nyuv2.NYUV2_TOML).is_file()
+    return DepthSet(name, table.parent, items, benchmark="nyuv2" if imported else "")
 
 
 def _holds_photos(path: Path) -> bool:

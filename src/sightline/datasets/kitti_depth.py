@@ -71,7 +71,7 @@ def read_kitti_drives(path: Path, left_out: LeftOut) -> DepthSet:
                     intrinsics=pinhole,
                 )
                 items.append(item)
-    return DepthSet(path.resolve().name, path, tuple(items))
+    return DepthSet(path.resolve().name, path, tuple(items), benchmark="kitti")
 
 
 def read_kitti_selection(path: Path, left_out: LeftOut) -> DepthSet:
@@ -97,7 +97,7 @@ def read_kitti_selection(path: Path, left_out: LeftOut) -> DepthSet:
     for depth in sorted(truths.glob("*.png")):
         if depth.name not in used and photo_of(path, depth) is None:
             left_out.add("depth without an image", depth)
-    return DepthSet(path.resolve().name, path, tuple(items))
+    return DepthSet(path.resolve().name, path, tuple(items), benchmark="kitti")
 
 
 def photo_of(path: Path, depth: Path) -> Path | None:

@@ -98,7 +98,7 @@ def make_depth_set(
     kept, notes = without_cut_sources(items)
     if not splits:
         notes = (*notes, f"no split: {SPLITS_MAT} is not beside {table.name}")
-    data = DepthSet(root.resolve().name, root, kept, (), notes)
+    data = DepthSet(root.resolve().name, root, kept, (), notes, "nyuv2")
     write_depth_set(data)
     fit = fit_items(root, kept, left_out)
     return replace(data, items=tuple(fit), left_out=left_out.counts())

@@ -26,7 +26,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,7 @@ DEPTH_COLUMNS = (
 )
 
 Intrinsics = tuple[float, float, float, float]
+Benchmark = Literal["", "nyuv2", "kitti"]
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ class DepthSet:
         items: In a fixed order.
         left_out: What was not taken, by reason, for logs.
         notes: What else is to be known of the set, in sentences, for logs.
+        benchmark: Whose published protocol it is judged by; empty where it is no benchmark's.
     """
 
     name: str
@@ -132,6 +134,7 @@ class DepthSet:
     items: tuple[DepthImage, ...]
     left_out: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
+    benchmark: Benchmark = ""
 
     def __len__(self) -> int:
         return len(self.items)

@@ -165,6 +165,7 @@ def test_damaged_missing_and_unknown_images_are_left_out_named_and_counted(coded
         "relative depth, no truth in metres": 1,
     }
     named = {file["image"]: file["reason"] for file in judged["left_out_files"]}
+    assert "coded: 3 left out: damaged or missing" in metrics["notes"]  # said on the terminal
     assert "test_0.png" in named["test_0.png"]
     assert "that it likes" in named["test_2.png"]
     assert {s["images"] for s in judged["scores"]} == {1}
@@ -264,8 +265,10 @@ def test_the_same_images_are_drawn_for_a_seed_and_all_models(coded, tmp_path):
 
 def test_what_cannot_be_evaluated_is_one_line(coded, tmp_path):
     out = tmp_path / "out"
+    relative = CodedModel()
     with pytest.raises(InputError, match="wanted for alignment none, coded is relative"):
-        evaluate_models([CodedModel()], coded, out, DepthScoring(alignment="none"))
+        evaluate_models([relative], coded, out, DepthScoring(alignment="none"))
+    assert relative.calls == 0  # refused before hours go into predictions
     with pytest.raises(InputError, match="a model to judge is wanted"):
         evaluate_models([], coded, out, DepthScoring(baselines=False))
     with pytest.raises(InputError, match="the model coded is there twice"):
@@ -294,6 +297,11 @@ def test_protocols_are_the_published_ones_of_nyu_and_kitti(coded):
     assert protocol("KITTI raw") == ("garg", 80.0)
     assert protocol("rooms") == ("none", None)
     assert protocol("nyuv2", crop="none", max_depth_m=5.0) == ("none", 5.0)
+    for benchmark, known in (("nyuv2", ("eigen", 10.0)), ("kitti", ("garg", 80.0))):
+        # whatever the user called the folder
+        data = replace(coded, name="downloads of nyu", benchmark=benchmark)
+        found = protocol_of(data, DepthScoring())
+        assert (found.crop, found.max_depth_m) == known
     nyu, rooms = (protocol_of(replace(coded, name=name), DepthScoring()) for name in ("nyu", "a"))
     assert nyu.said() == "crop eigen, truth between 0.001 m and 10 m"
     assert rooms.said().endswith("10 m, 80 m in images with truth beyond")

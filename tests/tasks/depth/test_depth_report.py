@@ -63,7 +63,8 @@ def test_scenes_and_distances_have_a_column_a_model(made):
 def test_notes_tell_what_a_reader_must_know(made):
     said = "\n".join(notes(made))
 
-    assert "coded: 4 images (split: test), each score the mean over images; crop none" in said
+    assert "coded: 4 images (split: test), each score the mean over images, rmse" in said
+    assert "silog times 100; crop none, truth between" in said
     assert "coded: 1 left out: without depth" in said
     assert "gone.png left out" in said
     assert "row_mean (disparity): never looks at a picture; fitted on the judged images" in said

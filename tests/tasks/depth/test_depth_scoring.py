@@ -33,9 +33,9 @@ def _coded_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "write_report", lambda *_: None)
 
 
-def make_run(folder: Path, trained_on: Path) -> Path:
+def make_run(folder: Path, trained_on: Path, name: str = "") -> Path:
     folder.mkdir(parents=True)
-    write_config(folder / CONFIG, DepthConfig(), run={"folder": str(trained_on)})
+    write_config(folder / CONFIG, DepthConfig(), run={"folder": str(trained_on), "set": name})
     write_text(folder / WEIGHTS, "")
     return folder
 
@@ -73,6 +73,39 @@ def test_a_run_that_moved_with_its_data_finds_it_around_itself(tmp_path):
     lost = make_run(tmp_path / "lost", tmp_path / "gone")
     with pytest.raises(InputError, match="which are not there any more; name a depth set"):
         score([lost], DepthScoring(), quiet)
+
+
+def test_a_run_that_was_trained_on_a_list_is_judged_on_that_list(tmp_path):
+    data = make_coded_set(tmp_path / "coded", {"": 4})
+    lines = [f"{item.image} {item.depth}" for item in data.items[:2]]
+    write_text(data.root / "few.txt", "\n".join(lines) + "\n")
+    run = make_run(tmp_path / "mine", data.root, "few")
+
+    (judged,) = score([run], DepthScoring(), quiet)["judged"]
+
+    assert (judged["set"], judged["images"]) == ("few", 2)
+
+
+@pytest.mark.parametrize(
+    ("splits", "split", "said"),
+    [
+        ({"": 2}, "auto", True),  # a set without splits is all for training
+        ({"train": 2, "test": 2}, "auto", False),
+        ({"train": 2, "test": 2}, "all", True),
+        ({"train": 2, "": 2}, "auto", True),
+    ],
+)
+def test_figures_on_images_of_the_training_say_so(tmp_path, splits, split, said):
+    data = make_coded_set(tmp_path / "coded", splits)
+    run = make_run(tmp_path / "mine", data.root)
+    other = make_coded_set(tmp_path / "other", splits, seed=1)
+
+    metrics = score([run], DepthScoring(split=split, out=tmp_path / "a"), quiet)
+    elsewhere = score([run, other.root], DepthScoring(split=split, out=tmp_path / "b"), quiet)
+
+    warning = "coded: mine learned from these images, or some of them: it does worse on others"
+    assert (warning in metrics["notes"]) == said
+    assert not any("learned from" in note for note in elsewhere["notes"])
 
 
 def test_every_run_is_judged_on_every_set(tmp_path):

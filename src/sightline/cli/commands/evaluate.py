@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +30,8 @@ def run(arguments: Sequence[str]) -> int:
     from sightline.app.tables import text_table
 
     print(text_table(task.load("table")(metrics)))
+    for note in metrics.get("notes", ()):
+        print(f"note: {note}", file=sys.stderr)
     print(f"plots and predictions: {metrics.get('folder') or options.subjects[0]}")
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,6 +37,8 @@ def run(arguments: Sequence[str]) -> int:
     from sightline.app.tables import text_table
 
     print(text_table(task.load("table")(metrics)))
+    for note in metrics.get("notes", ()):
+        print(f"note: {note}", file=sys.stderr)
     print(f"run: {run_dir}")
     return 0
 

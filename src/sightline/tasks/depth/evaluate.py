@@ -27,15 +27,12 @@ from sightline.tasks.depth.baselines import fit_baselines
 from sightline.tasks.depth.judging import ROW_COLUMNS, Protocol, Tally
 from sightline.tasks.depth.label_scores import label_counts
 from sightline.tasks.depth.maps import DepthModel
-from sightline.tasks.depth.metrics import (
-    KITTI_MAX_DEPTH_M,
-    NYU_MAX_DEPTH_M,
-    Crop,
-)
+from sightline.tasks.depth.metrics import KITTI_MAX_DEPTH_M, NYU_MAX_DEPTH_M, Crop
 from sightline.tasks.depth.predictions import (
     BaselineMaps,
     LabelMaps,
     Maps,
+    file_stem,
     images_digest,
     save_predictions,
 )
@@ -114,7 +111,7 @@ def evaluate_sets(
         ``folder``; ``judged``: for each set ``set``, ``root``, ``split``, ``folder``,
         ``protocol``, ``images``, ``left_out`` (by reason), ``left_out_files``, ``notes`` and
         ``scores``, for each model and alignment (:meth:`.judging.Tally.table`); ``labels``: for
-        each folder of labels what is in it.
+        each folder of labels what is in it; ``notes``: what was judged and left out, in sentences.
 
     Raises:
         InputError: Nothing to judge or to judge on, metres without alignment wanted of a relative
@@ -126,6 +123,8 @@ def evaluate_sets(
         raise InputError("images with depth to judge on are wanted, no set came")
     names = _names([(data.name, str(data.root)) for data in sets])
     models = _apart(models)
+    if sets:
+        _refuse_unaligned(models, labels, scoring)
     judged: list[JudgedSet] = []
     out.mkdir(parents=True, exist_ok=True)
     with locked_folder(out):
@@ -141,9 +140,10 @@ def evaluate_sets(
             "judged": tables,
             "labels": [label_counts(one) for one in labels],
         }
-        write_json(out / METRICS_FILE, metrics)
-        from sightline.tasks.depth.report import write_report, write_table
+        from sightline.tasks.depth.report import summary, write_report, write_table
 
+        metrics["notes"] = summary(metrics)
+        write_json(out / METRICS_FILE, metrics)
         write_table(out, metrics)
         for one, table in zip(judged, tables, strict=True):
             progress(f"report of {one.name}", 1.0)
@@ -158,9 +158,9 @@ def protocol_of(data: DepthSet, scoring: DepthScoring) -> Protocol:
     name = data.name.lower()
     crop: Crop = "none"
     cap: float | None = None
-    if "nyu" in name:
+    if data.benchmark == "nyuv2" or (not data.benchmark and "nyu" in name):
         crop, cap = "eigen", NYU_MAX_DEPTH_M
-    elif "kitti" in name:
+    elif data.benchmark == "kitti" or "kitti" in name:
         crop, cap = "garg", KITTI_MAX_DEPTH_M
     if scoring.crop != "auto":
         crop = scoring.crop
@@ -197,7 +197,7 @@ def _judge(
     part, split = _part(data, labelled, scoring)
     protocol = protocol_of(data, scoring)
     part, shapes, failed = _judgeable(part, protocol, progress)
-    folder = out / f"{_file_name(name)}-{digest(images_digest(part), shapes)[:8]}"
+    folder = out / f"{file_stem(name)}-{digest(images_digest(part), shapes)[:8]}"
     maps: list[Maps] = []
     for index, model in enumerate(models):
 
@@ -206,13 +206,13 @@ def _judge(
 
         key = digest(model.digest)[:8]
         saved, unread = save_predictions(
-            model, part, shapes, folder / f"{_file_name(model.name)}-{key}", predicting
+            model, part, shapes, folder / f"{file_stem(model.name)}-{key}", predicting
         )
         maps.append(saved)
         failed |= unread
     part = _without(part, failed)
     maps += labelled
-    alignments = _alignments(maps, scoring)
+    alignments = [_chosen(one.unit, scoring) for one in maps]
     if scoring.baselines:
         maps += [BaselineMaps(one) for one in _baselines(part, protocol, scoring)]
     used = tuple(dict.fromkeys(mode for modes in alignments for mode in modes))
@@ -294,14 +294,19 @@ def _baselines(part: DepthSet, protocol: Protocol, scoring: DepthScoring) -> Seq
     return fit_baselines(fitted, on, min_depth_m=protocol.min_depth_m, max_depth_m=cap)
 
 
-def _alignments(maps: Sequence[Maps], scoring: DepthScoring) -> list[tuple[Alignment, ...]]:
-    for one in maps:
-        if scoring.alignment == "none" and one.unit != "m":
+def _refuse_unaligned(
+    models: Sequence[DepthModel], labels: Sequence[DepthSet], scoring: DepthScoring
+) -> None:
+    """Refuse metres of what has none, before hours go into predictions."""
+    if scoring.alignment != "none":
+        return
+    judged: list[DepthModel | LabelMaps] = [*models, *(LabelMaps(one, one.root) for one in labels)]
+    for one in judged:
+        if one.unit != "m":
             raise InputError(
                 f"a model in metres is wanted for alignment none, {one.name} is relative; "
                 "align by median, depth or disparity"
             )
-    return [_chosen(one.unit, scoring) for one in maps]
 
 
 def _chosen(unit: Any, scoring: DepthScoring) -> tuple[Alignment, ...]:
@@ -391,8 +396,3 @@ def _names(named: Sequence[tuple[str, str]]) -> list[str]:
     if twice:
         raise InputError(f"the depth set {twice[0]} is there twice; leave one out")
     return names
-
-
-def _file_name(name: str) -> str:
-    kept = "".join(c if c.isalnum() else "-" for c in name)
-    return kept.strip("-")[:40] or "depth"

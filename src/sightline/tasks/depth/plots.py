@@ -12,6 +12,7 @@ from sightline.errors import InputError
 from sightline.records.figures import new_figure, save_figure
 from sightline.tasks.depth.judging import JOINT_EDGES, RATIO_EDGES, Tally, aligned_map
 from sightline.tasks.depth.metrics import clamp_depth
+from sightline.tasks.depth.predictions import file_stem
 
 if TYPE_CHECKING:
     from sightline.tasks.depth.evaluate import JudgedSet
@@ -100,7 +101,7 @@ def draw_images(
     made = []
     for kind, rows in (("worst", worst), ("best", best)):
         for number, row in enumerate(rows, 1):
-            name = f"{_file_name(tally.maps.name)}-{tally.alignment}-{kind}-{number}.png"
+            name = f"{file_stem(tally.maps.name)}-{tally.alignment}-{kind}-{number}.png"
             try:
                 path = _draw_image(folder / name, judged, tally, row)
             except InputError:
@@ -132,7 +133,3 @@ def _draw_image(path: Path, judged: JudgedSet, tally: Tally, row: Mapping[str, A
         axis.set_title(title, fontsize=9)
         axis.set_axis_off()
     return save_figure(figure, path)
-
-
-def _file_name(name: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in name).strip("-")[:40] or "model"

@@ -249,6 +249,11 @@ def map_path(folder: Path, item: DepthImage) -> Path:
     return folder / MAPS / f"{item.image.stem[:60]}-{key}.npy"
 
 
+def file_stem(name: str) -> str:
+    """Return the name of a set or a model as part of a file's."""
+    return "".join(c if c.isalnum() else "-" for c in name).strip("-")[:40] or "depth"
+
+
 def images_digest(data: DepthSet) -> str:
     """Return a digest of a set's images and the sizes of their files; not of where it lies."""
     listed = [(item.image.as_posix(), _size(data.path(item.image))) for item in data.items]

@@ -101,13 +101,25 @@ def distance_rows(table: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def notes(metrics: Mapping[str, Any]) -> list[str]:
-    """Return what a reader of the tables must know."""
+    """Return what a reader of the tables must know: the summary, and what is to say of scores."""
+    said = summary(metrics)
+    for one in metrics["judged"]:
+        for scores in one["scores"]:
+            said += [
+                f"{one['set']}: {scores['model']} ({scores['alignment']}): {note}"
+                for note in _score_notes(scores)
+            ]
+    return said
+
+
+def summary(metrics: Mapping[str, Any]) -> list[str]:
+    """Return what was judged, how, and what was left out, for under the table on a terminal."""
     said = []
     for one in metrics["judged"]:
         where = one["set"]
         said.append(
-            f"{where}: {one['images']} images (split: {one['split']}), each score the mean "
-            f"over images; {one['protocol']['said']}"
+            f"{where}: {one['images']} images (split: {one['split']}), each score the mean over "
+            f"images, rmse and sq_rel in metres, silog times 100; {one['protocol']['said']}"
         )
         said += [
             f"{where}: {count} left out: {reason}" for reason, count in one["left_out"].items()
@@ -117,11 +129,6 @@ def notes(metrics: Mapping[str, Any]) -> list[str]:
             for file in one["left_out_files"][:5]
         ]
         said += [f"{where}: {note}" for note in one["notes"]]
-        for scores in one["scores"]:
-            said += [
-                f"{where}: {scores['model']} ({scores['alignment']}): {note}"
-                for note in _score_notes(scores)
-            ]
     for one in metrics["labels"]:
         said.append(
             f"{one['set']}: {one['labelled']} images labelled by {', '.join(one['labelled_by'])}, "

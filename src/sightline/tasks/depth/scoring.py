@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -117,6 +117,8 @@ def score(
     if not sources and not labels and not scoring.weights:
         sources = [None]
     models = [_load(source, scoring) for source in sources] if sets else []
+    trained = [Path(source) for source in sources if source and is_run(Path(source))]
+    sets = [_seen_in_training(data, trained, scoring) for data in sets]
     out = scoring.out or _default_out(subjects, runs)
     return evaluate_sets(models, sets, out, scoring, progress, labels=labels)
 
@@ -129,19 +131,41 @@ def run_depth(run_dir: Path) -> DepthSet:
     """
     from sightline.datasets.depth import open_depth
 
-    recorded = str(read_run_table(run_dir).get("folder", ""))
-    places = [Path(recorded)] if recorded else []
-    if run_dir.resolve().parent.name == "runs":
-        places.insert(0, run_dir.resolve().parent.parent)
-    for place in places:
+    recorded, name = (str(read_run_table(run_dir).get(key, "")) for key in ("folder", "set"))
+    for place in _trained_in(run_dir):
+        tables = (place / f"{name}{suffix}" for suffix in (".csv", ".txt", ".tsv", ".lst"))
+        table = next((file for file in tables if name and file.is_file()), place)
         try:
-            return open_depth(place)
+            return open_depth(table)
         except InputError:
             continue
     raise InputError(
         f"{run_dir} was trained on the images of {recorded or 'another machine'}, which are not "
         "there any more; name a depth set"
     )
+
+
+def _trained_in(run_dir: Path) -> list[Path]:
+    """Return the folders that a run's images may lie in, around itself first."""
+    recorded = str(read_run_table(run_dir).get("folder", ""))
+    around = run_dir.resolve().parent
+    return [around.parent] * (around.name == "runs") + [Path(recorded)] * bool(recorded)
+
+
+def _seen_in_training(data: DepthSet, runs: Sequence[Path], scoring: DepthScoring) -> DepthSet:
+    """Return a set with a note where runs are judged on images that they learned from."""
+    from sightline.tasks.depth.evaluate import chosen_part
+
+    learned = "train" if any(data.splits()) else ""  # a set without splits is all for training
+    if not chosen_part(data, scoring.split)[0].splits().get(learned):
+        return data
+    root = data.root.resolve()
+    notes = [
+        f"{run.name} learned from these images, or some of them: it does worse on others"
+        for run in runs
+        if root in [place.resolve() for place in _trained_in(run)]
+    ]
+    return replace(data, notes=(*data.notes, *notes))
 
 
 def _load(source: str | Path | None, scoring: DepthScoring) -> DepthModel:
