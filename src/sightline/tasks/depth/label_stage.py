@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from sightline.errors import InputError
 from sightline.learning.runs import CONFIG, is_finished
@@ -13,6 +16,7 @@ from sightline.records.depth import DepthSet
 from sightline.records.files import digest
 from sightline.tasks.depth.config import DepthConfig, read_config, write_config
 from sightline.tasks.depth.labelling import write_labels
+from sightline.tasks.depth.maps import DepthModel
 from sightline.tasks.depth.models import load_model
 from sightline.tasks.depth.samples import data_digest
 
@@ -32,8 +36,9 @@ def label_images(data: DepthSet, config: DepthConfig, folder: Path, progress: Pr
         InputError: No images, no such teacher, or the folder holds other labels.
         WeightsError: The teacher's weights cannot be had.
     """
-    source = _source(data, config)
-    teacher = load_model(config.teacher)
+    source = _source(data, config, folder)
+    load = partial(load_teacher, _anywhere(config.teacher))
+    teacher = load()
     of = str(source) if isinstance(source, Path) else data_digest(source)
     kept = digest(of, teacher.digest)
     if (folder / CONFIG).is_file():
@@ -47,7 +52,7 @@ def label_images(data: DepthSet, config: DepthConfig, folder: Path, progress: Pr
         shard=config.shard,
         batch=config.batch,
         ray=config.ray,
-        load=partial(load_model, config.teacher),
+        load=load,
         progress=progress,
     )
     about: dict[str, Any] = {
@@ -65,14 +70,32 @@ def label_images(data: DepthSet, config: DepthConfig, folder: Path, progress: Pr
     write_config(folder / CONFIG, config, run=about)
 
 
-def _source(data: DepthSet, config: DepthConfig) -> Path | DepthSet:
+def load_teacher(source: str) -> DepthModel:
+    """Return a teacher, on the graphics processor of the machine that calls where it has one."""
+    return load_model(source, device="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _anywhere(source: str) -> str:
+    """Return a path as workers that run in another folder can use it; a hub name as it is."""
+    path = Path(source).expanduser()
+    return str(path.resolve()) if path.exists() else source
+
+
+def _source(data: DepthSet, config: DepthConfig, folder: Path) -> Path | DepthSet:
     if config.unlabelled:
         return Path(config.unlabelled)
     splits = {split for split in data.splits() if split}
-    found = (data.part("train") if splits else data).unlabelled()
+    found = _without_made((data.part("train") if splits else data).unlabelled(), folder)
     if not found.items:
         raise InputError(
             f"{data.root}: training images without depth are wanted to label, it has none; pass "
             "`--unlabelled FOLDER`"
         )
     return found
+
+
+def _without_made(data: DepthSet, folder: Path) -> DepthSet:
+    """Return the photos that no run made: in a folder of photos labels and plots look like some."""
+    root, made = data.root.resolve(), (data.runs_dir.resolve(), folder.resolve())
+    photos = (i for i in data.items if not any((root / i.image).is_relative_to(m) for m in made))
+    return replace(data, items=tuple(photos))
