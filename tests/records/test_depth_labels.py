@@ -1,6 +1,7 @@
 """Labels of a network: 16-bit values, shards, and the depth set they make."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from sightline.records.depth_labels import (
     stored_label,
     write_shard,
 )
-from sightline.records.files import write_toml
+from sightline.records.files import read_toml, write_toml
 
 
 def row(image: str = "a.jpg", label: str = "00000.png", scale: float = 0.25) -> LabelRow:
@@ -178,6 +179,25 @@ def test_damage_is_named(tmp_path: Path) -> None:
     (folder / SHARD_JSON).write_text("{")
     with pytest.raises(InputError, match=r"shard\.json is damaged"):
         read_label_folder(tmp_path)
+
+
+@pytest.mark.parametrize("table", ["model", "source", "settings"])
+def test_a_damaged_description_is_named(tmp_path: Path, table: str) -> None:
+    write_labels_toml(tmp_path, tmp_path)
+    content = read_toml(tmp_path / LABELS_TOML)
+    del content[table]
+    write_toml(tmp_path / LABELS_TOML, content)
+
+    with pytest.raises(InputError, match=rf"labels\.toml is damaged .*{table}"):
+        read_label_folder(tmp_path)
+
+
+def test_a_copy_of_a_shard_is_no_shard(tmp_path: Path) -> None:
+    write_labels_toml(tmp_path, tmp_path)
+    folder = write_one_shard(tmp_path, 0, [row()])
+    shutil.copytree(folder, tmp_path / "shard-00000 (copy)")
+
+    assert len(read_label_folder(tmp_path)) == 1
 
 
 def test_labels_of_another_version_are_refused(tmp_path: Path) -> None:

@@ -138,7 +138,14 @@ def read_label_folder(root: Path) -> DepthSet:
             f"{root / LABELS_TOML}: labels of version {VERSION} are wanted, "
             f"{table.get('version')} came; label again with this version"
         )
-    photos = _photo_folder(root, table)
+    try:
+        photos = _photo_folder(root, table)
+        wanted = math.ceil(table["source"]["images"] / table["settings"]["shard"])
+        notes = [f"labelled by {table['model']['name']}"]
+    except (KeyError, TypeError, ZeroDivisionError) as error:
+        raise InputError(
+            f"{root / LABELS_TOML} is damaged ({error!r}); label into a new folder"
+        ) from error
     shards = shard_folders(root)
     items = tuple(
         DepthImage(
@@ -154,8 +161,6 @@ def read_label_folder(root: Path) -> DepthSet:
         for row in read_shard(folder)
     )
     skipped = sum(shard_summary(folder)["skipped"] for folder in shards)
-    wanted = math.ceil(table["source"]["images"] / table["settings"]["shard"])
-    notes = [f"labelled by {table['model']['name']}"]
     if len(shards) < wanted:
         notes.append(f"{len(shards)} of {wanted} shards are there; label again to go on")
     return DepthSet(
@@ -173,9 +178,10 @@ def shard_folder(root: Path, index: int) -> Path:
 
 
 def shard_folders(root: Path) -> list[Path]:
-    """Return the shards that are there, in order."""
-    found = [path for path in root.glob(_SHARD_PATTERN) if (path / SHARD_JSON).is_file()]
-    return sorted(found, key=lambda path: int(path.name.partition("-")[2]))
+    """Return the shards that are there, in order; a copy of another name is none."""
+    numbers = {path: path.name.partition("-")[2] for path in root.glob(_SHARD_PATTERN)}
+    found = [path for path, n in numbers.items() if n.isdecimal() and (path / SHARD_JSON).is_file()]
+    return sorted(found, key=lambda path: int(numbers[path]))
 
 
 def write_shard(
@@ -243,10 +249,7 @@ def read_skipped(path: Path) -> list[tuple[str, str]]:
 
 def _photo_folder(root: Path, table: dict[str, Any]) -> Path:
     """Return the folder that the photos' names are relative to."""
-    try:
-        named, beside = Path(table["source"]["root"]), str(table["source"]["from_here"])
-    except KeyError as error:
-        raise InputError(f"{root / LABELS_TOML}: the key source.{error} is wanted") from error
+    named, beside = Path(table["source"]["root"]), str(table["source"]["from_here"])
     moved = (root.resolve() / beside).resolve()
     return moved if beside and not named.is_dir() and moved.is_dir() else named
 
