@@ -166,6 +166,15 @@ def test_names_need_not_be_utf8(tmp_path: Path) -> None:
     assert value(image_paths(tmp_path)[0]) == 8
 
 
+def test_a_name_in_a_list_ends_with_its_line_alone(tmp_path: Path) -> None:
+    name = "a\u2028b\x1cc.png"
+    write(tmp_path / name, photo(9))
+    (tmp_path / "list.txt").write_text(f"{name}\n", encoding="utf-8")
+
+    assert names(tmp_path / "list.txt") == [name]
+    assert value(image_paths(tmp_path / "list.txt")[0]) == 9
+
+
 def test_a_cut_off_archive_is_named_behind_what_it_has(tmp_path: Path) -> None:
     members = [(f"{k}.png", photo(k) + bytes(2000)) for k in range(4)]
     whole = write_tar(tmp_path / "whole.tar", members)

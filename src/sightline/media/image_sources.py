@@ -305,7 +305,7 @@ def _list_names(path: Path) -> Iterator[str]:
         text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise MediaError(f"{path} cannot be read ({error.strerror}); check its rights") from error
-    for line in text.splitlines():
+    for line in text.split("\n"):  # splitlines would cut names at rarer characters too
         name = line.strip()
         if name.lower().endswith(ARCHIVE_SUFFIX) and (path.parent / name).is_file():
             yield from _archive_names(path.parent / name, name)
