@@ -130,6 +130,8 @@ def test_far_depth_counts_as_the_farthest_in_disparity_and_is_unknown_in_metres(
     metres = usable_samples(data, SHAPE, "depth", 20.0).target(0)
     assert np.isnan(metres[:30]).all()
     assert (metres[30:] == 2.0).all()
+    with pytest.raises(InputError, match=r"no pixel of known depth up to 1\.5 m"):
+        usable_samples(data, SHAPE, "depth", 1.5)
 
 
 def test_labels_keep_their_order_from_0_to_1_and_are_not_taken_for_metres(tmp_path: Path) -> None:

@@ -187,6 +187,10 @@ def test_labelling_that_was_killed_goes_on_with_the_shards_that_lack(
         train_depth(toy, config, tmp_path / "labels", kill)
     done = sorted((tmp_path / "labels").glob("shard-*/*.png"))
     assert 6 <= len(done) < 24
+    said: list[str] = []
+    student = quick(stage="student", labels=str(tmp_path / "labels"), epochs=1)
+    train_depth(toy, student, tmp_path / "student", lambda text, _f: said.append(text))
+    assert any("of 4 shards are there; label again to go on" in text for text in said)
     times = [path.stat().st_mtime_ns for path in done]
     run = train_depth(toy, config, tmp_path / "labels")
     assert run.model is None

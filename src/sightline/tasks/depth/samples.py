@@ -220,7 +220,7 @@ def _reason(
         _row(data, item, shape, target, max_depth_m)
     except SightlineError as error:
         return str(error)
-    return _UNKNOWN
+    return f"{_UNKNOWN} up to {max_depth_m:g} m" if target == "depth" else _UNKNOWN
 
 
 def _tell_left_out(
@@ -235,7 +235,9 @@ def _tell_left_out(
     first = why if name in why else f"{name}: {why}"
     if len(named) == len(data):
         raise InputError(f"images with depth that can be read are wanted; {first}")
-    kinds = Counter("of unknown depth" if why == _UNKNOWN else "unreadable" for _, why in named)
+    kinds = Counter(
+        "of unknown depth" if why.startswith(_UNKNOWN) else "unreadable" for _, why in named
+    )
     counts = " and ".join(f"{count} {kind}" for kind, count in kinds.items())
     # a log shows what stands before the first colon
     progress(f"{data.name} without {counts} of {len(data)} images, the first as {first}", 0.0)

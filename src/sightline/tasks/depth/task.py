@@ -129,6 +129,8 @@ def train_depth(
         for reason, count in part.left_out:
             # a log shows what stands before the first colon
             progress(f"{part.name} without {count} {reason.replace(': ', ' ')}", 0.0)
+        for note in part.notes:  # such as: the labelling did not end
+            progress(f"{part.name}, {note.replace(': ', ', ')}", 0.0)
     samples, pseudo, held_out = _read(parts, config, progress)
     about |= _write_left_out(run_dir, samples, pseudo, held_out)
     seed_everything(config.seed)
