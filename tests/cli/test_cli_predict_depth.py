@@ -62,12 +62,12 @@ def photo(tmp_path: Path) -> Path:
 
 def test_files_go_to_a_folder_of_their_own(shell: Shell, photo: Path, tmp_path: Path) -> None:
     code, (line,), err = shell(photo, "--weights", "metric")
-    assert (code, err) == (0, ["1 image: 1 written to depth, 0 failed"])
+    assert (code, err) == (0, ["1 image: 1 written to predicted-depth, 0 failed"])
     assert line.startswith(f"{photo}: 80x60, depth 2.00 to 4.55 m, median 3.28, scale: checkpoint,")
     names = {"a.npy", "a.png", "a.json", "a_colour.png"}
-    assert {p.name for p in (tmp_path / "depth").iterdir()} == names
+    assert {p.name for p in (tmp_path / "predicted-depth").iterdir()} == names
     assert [p.name for p in photo.parent.iterdir()] == ["a.png"]
-    depth = np.load(tmp_path / "depth" / "a.npy")
+    depth = np.load(tmp_path / "predicted-depth" / "a.npy")
     np.testing.assert_allclose(depth, 2.0 + ramp_picture(80, 60)[..., 0] / 100.0, rtol=1e-6)
 
 
@@ -107,9 +107,53 @@ def test_one_bad_photo_among_many_is_named_and_counted(
     assert len(errors) == 2
     assert "f-text.jpg" in errors[0]
     assert "g-cut.png" in errors[1]
-    assert err[-1] == "8 images: 6 written to depth, 2 failed"
-    assert len(list((tmp_path / "depth").glob("*.json"))) == 6
+    assert err[-1] == "8 images: 6 written to predicted-depth, 2 failed"
+    assert len(list((tmp_path / "predicted-depth").glob("*.json"))) == 6
     assert "none that is known" in shell.error(folder / "f-text.jpg", "--weights", "metric")
+
+
+def test_a_data_set_s_own_depth_is_safe(shell: Shell, photo: Path, tmp_path: Path) -> None:
+    """``rgb/`` and ``depth/`` side by side: predictions are for another folder."""
+    measured = tmp_path / "depth" / "a.png"
+    measured.parent.mkdir()
+    measured.write_bytes(b"measured")
+    assert shell(photo.parent, "--weights", "metric")[0] == 0
+    error = shell.error(photo.parent, "--weights", "metric", "--out", "depth")
+    assert f"{measured.relative_to(tmp_path)} is there and was not written by" in error
+    assert [p.name for p in measured.parent.iterdir()] == ["a.png"]
+    assert measured.read_bytes() == b"measured"
+
+
+def test_a_photo_of_one_colour_says_nothing(shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "grey.png"
+    Image.new("RGB", (40, 30), (90, 90, 90)).save(path)
+    code, (line,), err = shell(path, "--weights", "metric", "--json")
+    assert code == 0
+    assert json.loads(line)["one_colour"]
+    assert err[0] == (
+        f"note: {path}: it is of one colour, which shows no depth: what the network says means "
+        "nothing"
+    )
+
+
+def test_ctrl_c_tells_what_is_there(
+    shell: Shell, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("b.png", "c.png"):
+        (photo.parent / name).write_bytes(photo.read_bytes())
+
+    def interrupted(image: np.ndarray) -> np.ndarray:
+        if (tmp_path / "predicted-depth" / "b.json").exists():
+            raise KeyboardInterrupt
+        return 2.0 + image[..., 0] / 100.0
+
+    monkeypatch.setitem(MODELS, "slow", StandIn(interrupted, "depth", "m", "slow"))
+    code, out, err = shell(photo.parent, "--weights", "slow")
+    assert (code, len(out)) == (130, 2)
+    assert err == [
+        "interrupted after 2 images: 2 written to predicted-depth, 0 failed; the same command "
+        "begins again"
+    ]
 
 
 def test_a_known_distance_and_a_known_length(shell: Shell, photo: Path, tmp_path: Path) -> None:
@@ -120,8 +164,8 @@ def test_a_known_distance_and_a_known_length(shell: Shell, photo: Path, tmp_path
     said = json.loads(line)
     assert (said["unit"], said["scale_source"], said["shift"]) == ("m", "known distance", 0.0)
     assert "shift of the disparity is not known" in err[0]
-    assert np.load(tmp_path / "depth" / "a.npy")[10, 79] == pytest.approx(3.0, rel=1e-5)
-    assert (tmp_path / "depth" / "a.png").is_file()
+    assert np.load(tmp_path / "predicted-depth" / "a.npy")[10, 79] == pytest.approx(3.0, rel=1e-5)
+    assert (tmp_path / "predicted-depth" / "a.png").is_file()
     length = ("--known-length", 10, 10, 70, 50, 2, "--intrinsics", 90, 90, "39.5", "29.5")
     code, (line,), _ = shell(photo, "--weights", "relative", *length, "--json")
     assert code == 0
@@ -136,8 +180,8 @@ def test_a_video_in_colours(shell: Shell, tmp_path: Path) -> None:
     write_video(film, frames, fps=10)
     code, out, err = shell(film, "--weights", "relative", "--every", 2, "--video")
     assert (code, len(out)) == (0, 3)
-    assert err == ["3 images: 3 written to depth, 0 failed"]
-    depth = tmp_path / "depth"
+    assert err == ["3 images: 3 written to predicted-depth, 0 failed"]
+    depth = tmp_path / "predicted-depth"
     assert sorted(p.name for p in depth.glob("*.npy")) == [f"walk_{k:06d}.npy" for k in (0, 2, 4)]
     assert len(list(iter_frames(depth / "walk.mp4"))) == 3
     assert json.loads((depth / "walk_000004.json").read_text())["timestamp_s"] == pytest.approx(0.4)

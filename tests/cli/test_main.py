@@ -16,7 +16,7 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "help"
 #: Commands whose help depends on a name that comes first.
 NAMED = {
     "train": ["absolute", "objects", "relative"],
-    "evaluate": ["absolute", "objects", "relative"],
+    "evaluate": ["absolute", "depth", "objects", "relative"],
     "predict": ["depth", "objects"],
     "import": ["tum_rgbd"],
     "reproduce": ["000", "001", "002", "003"],

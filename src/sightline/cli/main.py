@@ -15,7 +15,7 @@ from sightline.errors import SightlineError
 #: Name -> (module under cli.commands, what it does). Modules are imported when called.
 COMMANDS = {
     "build": ("build", "a video or a folder of photos becomes a place"),
-    "import": ("import_dataset", "a public dataset's folder becomes a place"),
+    "import": ("import_dataset", "a public dataset's folder becomes a place, or images with depth"),
     "align": ("align", "put a place into metres and onto its floor plan"),
     "split": ("split", "divide a place's frames into train, validation and test"),
     "train": ("train", "train a task's network"),
@@ -26,7 +26,7 @@ COMMANDS = {
     "serve": ("serve", "serve a place: API and dashboard"),
     "export": ("export", "write a place as COLMAP, TUM or CSV files, a network as ONNX"),
     "doctor": ("doctor", "say what went well and ill in a reconstruction"),
-    "reproduce": ("reproduce", "a paper's tables and figures, measured on a place"),
+    "reproduce": ("reproduce", "a paper's tables and figures, measured on your data"),
     "render": ("render", "render a world with exact truth, to learn and to measure on"),
     "demo": ("demo", "render a building and do everything on it"),
     "catalog": ("catalog", "list tasks, datasets and worlds"),

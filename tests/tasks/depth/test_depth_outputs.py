@@ -10,8 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from sightline.errors import InputError
 from sightline.geometry import Camera
 from sightline.media import read_photo
+from sightline.tasks.depth import outputs
 from sightline.tasks.depth.colour import colour_map, colour_range, is_flat
 from sightline.tasks.depth.edges import depth_edges
 from sightline.tasks.depth.maps import DepthMap
@@ -93,6 +95,34 @@ def test_a_relative_answer_says_so_and_leaves_no_millimetres(tmp_path: Path) -> 
     content = json.loads((tmp_path / "a.json").read_text())
     assert (content["unit"], content["quantity"]) == ("relative", "disparity")
     assert "relative disparity (no scale)" in relative.lines()[0]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.npy", "a.json", "a.ply"])
+def test_what_no_answer_left_is_never_replaced(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"depth": "measured, the only copy"}')
+    metric = answer(DepthMap(plane(), "depth", "m"))
+    with pytest.raises(InputError, match=rf"{name} is there and was not written by.*--out"):
+        metric.write(tmp_path, "a")
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    assert "measured" in (tmp_path / name).read_text()
+
+
+def test_an_answer_whose_writing_was_killed_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metric = answer(DepthMap(plane(), "depth", "m"))
+    metric.write(tmp_path, "a")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outputs, "write_json", killed)
+        with pytest.raises(KeyboardInterrupt):
+            metric.write(tmp_path, "a")
+    assert not (tmp_path / "a.json").exists()  # the others need not belong together
+    metric.write(tmp_path, "a")
+    assert {p.name for p in tmp_path.iterdir()} == {"a.npy", "a.png", "a.json", "a_colour.png"}
 
 
 def test_nothing_known_is_still_json(tmp_path: Path) -> None:

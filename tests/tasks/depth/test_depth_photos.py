@@ -74,7 +74,12 @@ def test_intrinsics_given_from_exif_or_estimated(tmp_path: Path) -> None:
 def test_one_colour_and_one_pixel() -> None:
     flat = ask(np.full((48, 64, 3), 200, np.uint8))
     assert flat.flat
-    assert "sees no depth in it" in flat.notes[0]
+    assert flat.one_colour
+    assert "it is of one colour, which shows no depth" in flat.notes[0]
+    blind = DepthPredictor(StandIn(lambda image: np.ones(image.shape[:2])), DepthOptions())
+    seen = blind(Picture("a picture", ramp_picture(64, 48)))
+    assert (seen.flat, seen.one_colour) == (True, False)
+    assert seen.notes == ("a picture: the network sees no depth in it",)
     pixel = ask(np.zeros((1, 1, 3), np.uint8), uncertainty=True, tiles=3)
     assert pixel.values.shape == (1, 1)
     for bad in (np.zeros((0, 4, 3), np.uint8), np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3))):

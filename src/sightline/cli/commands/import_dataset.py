@@ -23,11 +23,9 @@ class ImportOptions:
     """Make a place, or images with depth, of a public dataset that lies on this machine."""
 
     source: tyro.conf.Positional[Path]
-    """The dataset's folder: one 7-Scenes scene, one TUM RGB-D sequence; nyuv2: its labelled .mat
-    file, with splits.mat beside it."""
+    """One 7-Scenes scene or TUM RGB-D sequence; NYUv2's .mat file, splits.mat beside it."""
     out: tyro.conf.Positional[Path]
-    """Folder of the place (nyuv2: of the images with depth): new, empty, or imported from the same
-    source before."""
+    """Folder of what is made: new, empty, or imported from the same source before."""
     link: tyro.conf.FlagCreatePairsOff[bool] = False
     """7-Scenes, TUM: make symbolic links to the images instead of copies."""
     raw_depth: tyro.conf.FlagCreatePairsOff[bool] = False

@@ -24,8 +24,10 @@ _SOURCES_HELP = (
 )
 _OUT_HELP = (
     "Folder for the files: pictures of what was found, and what else the task writes. Without it "
-    "depth goes to depth/, other tasks write none."
+    "depth goes to predicted-depth/, other tasks write none."
 )
+_INTERRUPTED = 130
+
 _EVERY_HELP = "Of a video, take each N-th frame only."
 _VIDEO_HELP = "Of a video, also write the pictures of what was found as NAME.mp4 (--out)."
 
@@ -53,19 +55,29 @@ def run(arguments: Sequence[str]) -> int:
         _say(f"note: {note}")
     results = predict_photos(predictor, sources, out, every=options.every, video=options.video)
     count = PictureCount(len(files))
-    for result in results:
-        count.clear()
-        if result.answers is None:
-            _say(f"error: {' '.join(result.error.split())}")
-        else:
-            _print(result.answers, as_json=options.json)
-        count.add(result.photo, good=result.answers is not None)
+    stopped = False
+    try:
+        for result in results:
+            count.clear()
+            if result.answers is None:
+                _say(f"error: {' '.join(result.error.split())}")
+            else:
+                _print(result.answers, as_json=options.json)
+            count.add(result.photo, good=result.answers is not None)
+    except KeyboardInterrupt:
+        stopped = True
     count.clear()
+    if predictor.default_out is not None or stopped:
+        _say(_summary(count, out, stopped))
+    return _INTERRUPTED if stopped else int(count.failed > 0)
+
+
+def _summary(count: PictureCount, out: Path | None, stopped: bool) -> str:
     pictures = count.done + count.failed
-    if predictor.default_out is not None:
-        images = f"{pictures:,} image{'' if pictures == 1 else 's'}"
-        _say(f"{images}: {count.done:,} written to {out}, {count.failed:,} failed")
-    return 1 if count.failed else 0
+    images = f"{pictures:,} image{'' if pictures == 1 else 's'}"
+    done = "answered" if out is None else f"written to {out}"
+    said = f"{images}: {count.done:,} {done}, {count.failed:,} failed"
+    return f"interrupted after {said}; the same command begins again" if stopped else said
 
 
 def _print(answers: PhotoAnswers, *, as_json: bool) -> None:

@@ -24,6 +24,7 @@ from sightline.media.image_sources import decode_image, read_content
 from sightline.records.depth_labels import LabelRow, shard_folder, stored_label, write_shard
 from sightline.records.files import atomic_path
 from sightline.tasks.depth.maps import DepthMap, DepthModel
+from sightline.tasks.depth.sizes import is_one_colour
 
 Photo = NDArray[np.uint8]
 
@@ -185,8 +186,7 @@ def _read(entry: Entry, job: ShardJob) -> _Read:
     except SightlineError as error:
         return _Read(entry, None, "", 0, str(error))
     sha256 = hashlib.sha256(content).hexdigest()
-    # Few pixels first: almost all photos are known by them to have colours.
-    if not any((part != image[0, 0]).any() for part in (image[::16, ::16], image)):
+    if is_one_colour(image):
         return _Read(entry, None, sha256, len(content), "a photo of one colour shows no depth")
     return _Read(entry, _scaled_down(image, job.side * _PHOTO_OVER_LABEL), sha256, len(content))
 

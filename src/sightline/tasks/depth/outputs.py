@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.errors import InputError
 from sightline.geometry import Camera
 from sightline.media import write_photo
 from sightline.records.depth import Quantity
@@ -21,6 +23,7 @@ from sightline.tasks.depth.edges import depth_edges
 from sightline.tasks.depth.maps import Unit
 from sightline.tasks.depth.points import point_cloud, write_ply
 from sightline.tasks.depth.scale import Scaled
+from sightline.tasks.depth.sizes import is_one_colour
 
 ENDINGS = (
     *(".npy", ".png", ".json", ".ply", "_colour.png", "_edges.png"),
@@ -103,8 +106,13 @@ class DepthAnswer:
 
     @cached_property
     def flat(self) -> bool:
-        """Whether all of it is equally far, as of a picture of one colour."""
+        """Whether all of it is equally far."""
         return is_flat(self.scaled.depth_map)
+
+    @cached_property
+    def one_colour(self) -> bool:
+        """Whether the picture shows nothing that depth could be told from."""
+        return is_one_colour(self.picture_rgb)
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``NAME.json`` and ``sightline predict depth --json`` say."""
@@ -134,6 +142,7 @@ class DepthAnswer:
             "max": numbers[2],
             "known_share": known.size / self.values.size,
             "flat": self.flat,
+            "one_colour": self.one_colour,
             **dict(self.details),
             "seconds": round(self.seconds, 4),
         }
@@ -164,7 +173,14 @@ class DepthAnswer:
         """Write the files; ``stem.json`` last: where it is, the others are whole and belong to it.
 
         Those that an earlier answer left under the same name are replaced or removed.
+
+        Raises:
+            InputError: There are files of that name that no answer left: measured depth perhaps.
         """
+        begun = folder / f".{stem}.begun"  # stays where a process is killed in between
+        _refuse_others(folder, stem, begun)
+        folder.mkdir(parents=True, exist_ok=True)
+        begun.touch()
         for ending in (".json", *ENDINGS):
             (folder / f"{stem}{ending}").unlink(missing_ok=True)
         _save(folder / f"{stem}.npy", self.values)
@@ -180,6 +196,7 @@ class DepthAnswer:
         if self.extras.points:
             write_ply(folder / f"{stem}.ply", *self.points(), self._comments())
         write_json(folder / f"{stem}.json", self.to_json())
+        begun.unlink()
 
     def _comments(self) -> list[str]:
         metric = "z-depth in metres" if self.unit == "m" else "relative: no scale in metres"
@@ -192,6 +209,26 @@ class DepthAnswer:
             f"scale: {self.scaled.source}; intrinsics: {self.camera_source}",
             f"model: {self.model} {self.model_digest}",
         ]
+
+
+def _refuse_others(folder: Path, stem: str, begun: Path) -> None:
+    there = [folder / f"{stem}{ending}" for ending in ENDINGS]
+    first = next((path for path in there if path.exists()), None)
+    if first is None or begun.exists() or _is_answer(folder / f"{stem}.json"):
+        return
+    raise InputError(
+        f"a folder without files of these names is wanted, {first} is there and was not written "
+        "by `sightline predict depth`; name another one with --out (nothing was changed)"
+    )
+
+
+def _is_answer(path: Path) -> bool:
+    """Return whether a file is what an answer says of itself."""
+    try:
+        said = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(said, dict) and {"model_digest", "scale_source"} <= said.keys()
 
 
 def _save(path: Path, values: NDArray[np.float32]) -> None:

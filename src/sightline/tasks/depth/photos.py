@@ -34,8 +34,8 @@ _BUNDLED_NOTE = (
     "one, such as --weights depth-anything/Depth-Anything-V2-Small-hf"
 )
 
-#: Where files go when no folder is named.
-DEFAULT_OUT = Path("depth")
+#: Where files go when no folder is named; in ``depth`` data sets have what was measured.
+DEFAULT_OUT = Path("predicted-depth")
 
 
 @dataclass(frozen=True)
@@ -149,10 +149,13 @@ class DepthPredictor:
             tuple(details),
             tuple(f"{picture.name}: {note}" for note in scaled.notes),
         )
-        if not answer.flat:
+        if answer.one_colour:
+            note = "it is of one colour, which shows no depth: what the network says means nothing"
+        elif answer.flat:
+            note = "the network sees no depth in it"
+        else:
             return answer
-        note = f"{picture.name}: the network sees no depth in it (a picture of one colour?)"
-        return dataclasses.replace(answer, notes=(*answer.notes, note))
+        return dataclasses.replace(answer, notes=(*answer.notes, f"{picture.name}: {note}"))
 
     def _predict(self, image: NDArray[np.uint8]) -> tuple[DepthMap, NDArray[np.float32] | None]:
         from sightline.tasks.depth.flips import predict_flipped

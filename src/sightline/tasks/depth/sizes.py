@@ -80,6 +80,12 @@ def check_picture(image: NDArray[np.uint8]) -> None:
         )
 
 
+def is_one_colour(image: NDArray[np.uint8]) -> bool:
+    """Return whether all pixels of a (H, W, 3) picture are alike: no depth shows in it."""
+    # Few pixels first: almost all pictures are known by them to have colours.
+    return not any((part != image[0, 0]).any() for part in (image[::16, ::16], image))
+
+
 def _around(length: float, multiple: int, longest: int) -> list[int]:
     """Return the multiples below and above a length, within one multiple and the longest."""
     below = math.floor(length / multiple) * multiple
