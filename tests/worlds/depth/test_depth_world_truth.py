@@ -99,8 +99,24 @@ def test_a_field_of_view_is_what_the_intrinsics_say():
     assert (-0.5 - fine.cy) / fine.fy == pytest.approx((-0.5 - camera.cy) / camera.fy)
 
 
-def test_photo_and_depth_show_the_same_view():
-    """Edges of depth are edges of the picture, where nothing blurs it."""
+@pytest.mark.parametrize("axis", [0, 1])
+def test_photo_and_depth_show_the_same_view(depth_world: DepthSet, axis: int):
+    """Edges of depth are edges of the photo, and not a pixel beside them or in a mirrored one."""
+    found: dict[int | str, list[float]] = {}
+    for item in depth_world.items:
+        depth = np.nan_to_num(depth_world.read_target(item), nan=100.0)
+        edges = np.abs(np.diff(np.log(depth), axis=axis)) > 0.15
+        steps = np.abs(np.diff(depth_world.read_image(item).mean(axis=2), axis=axis))
+        if edges.mean() > 0.003:
+            moved = {move: np.roll(edges, move, axis) for move in (-1, 0, 1)}
+            for move, there in {**moved, "mirrored": np.flip(edges, axis)}.items():
+                found.setdefault(move, []).append(steps[there].mean() / steps.mean())
+    means = {move: float(np.mean(values)) for move, values in found.items()}
+    assert len(found[0]) >= 8
+    assert means.pop(0) > 1.2 * max(means.values())
+
+
+def test_a_photos_pixel_is_a_block_of_fine_ones():
     config = DepthWorldConfig(scenes=10, seed=5)
     scene = build_scene(config, 1)
     view = scene.draw_view(np.random.default_rng(2))
