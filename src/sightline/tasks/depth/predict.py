@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from sightline.records.files import digest
 from sightline.tasks.depth.config import DepthConfig, read_config
 from sightline.tasks.depth.maps import DepthMap, Unit
 from sightline.tasks.depth.model import DepthNet, create_model
-from sightline.tasks.depth.sizes import check_picture, input_size, resized
+from sightline.tasks.depth.sizes import batches_of_one_size, input_size, resized
 
 Picture = NDArray[np.uint8]
 Precision = Literal["float32", "bfloat16"]
@@ -98,18 +97,11 @@ class NetworkModel:
             InputError: One is not such a picture.
             GeometryError: An answer is not finite.
         """
-        for image in images:
-            check_picture(image)
-        by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for index, image in enumerate(images):
-            by_size[self.size_of(image.shape[1], image.shape[0])].append(index)
         found: dict[int, DepthMap] = {}
-        for size, members in by_size.items():
-            for start in range(0, len(members), self.batch):
-                part = members[start : start + self.batch]
-                seen = np.stack([resized(images[i], size) for i in part])
-                for index, values in zip(part, self._seen(seen), strict=True):
-                    found[index] = self._map(values, images[index])
+        for size, part in batches_of_one_size(images, self.size_of, self.batch):
+            seen = np.stack([resized(images[i], size) for i in part])
+            for index, values in zip(part, self._seen(seen), strict=True):
+                found[index] = self._map(values, images[index])
         return [found[index] for index in range(len(images))]
 
     def _seen(self, images: Picture) -> Tensor:

@@ -8,7 +8,6 @@ own image processor, and its answer is enlarged as the authors do it (bicubic).
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +25,7 @@ from sightline.records.depth import Quantity
 from sightline.records.files import digest
 from sightline.tasks.depth.hub import load_from_hub, read_from_hub, transformers
 from sightline.tasks.depth.maps import DepthMap, Unit
-from sightline.tasks.depth.sizes import check_picture, input_size
+from sightline.tasks.depth.sizes import batches_of_one_size, input_size
 
 Picture = NDArray[np.uint8]
 
@@ -135,18 +134,11 @@ class PretrainedModel:
             InputError: One is not such a picture.
             GeometryError: An answer is not finite.
         """
-        for image in images:
-            check_picture(image)
-        by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for index, image in enumerate(images):
-            by_size[self.size_of(image.shape[1], image.shape[0])].append(index)
         found: dict[int, DepthMap] = {}
-        for size, members in by_size.items():
-            for start in range(0, len(members), self.batch):
-                part = members[start : start + self.batch]
-                seen = torch.cat([self._pixels(images[i], size) for i in part])
-                for index, values in zip(part, self._seen(seen), strict=True):
-                    found[index] = self._map(values, images[index])
+        for size, part in batches_of_one_size(images, self.size_of, self.batch):
+            seen = torch.cat([self._pixels(images[i], size) for i in part])
+            for index, values in zip(part, self._seen(seen), strict=True):
+                found[index] = self._map(values, images[index])
         return [found[index] for index in range(len(images))]
 
     def _pixels(self, image: Picture, size: tuple[int, int]) -> Tensor:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -40,6 +42,28 @@ def input_size(width: int, height: int, area: float, multiple: int) -> tuple[int
         return distortion + 0.25 * abs(math.log(pair[0] * pair[1] / area))
 
     return min(pairs, key=badness)
+
+
+def batches_of_one_size(
+    images: Sequence[NDArray[np.uint8]], size_of: Callable[[int, int], tuple[int, int]], batch: int
+) -> Iterator[tuple[tuple[int, int], list[int]]]:
+    """Yield the (width, height) that pictures are seen at, and the numbers of those seen together.
+
+    Args:
+        images: Pictures of any sizes.
+        size_of: Gives what a picture of a width and height is seen at.
+        batch: Most pictures seen together.
+
+    Raises:
+        InputError: One is no picture.
+    """
+    by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for index, image in enumerate(images):
+        check_picture(image)
+        by_size[size_of(image.shape[1], image.shape[0])].append(index)
+    for size, members in by_size.items():
+        for start in range(0, len(members), batch):
+            yield size, members[start : start + batch]
 
 
 def resized(
