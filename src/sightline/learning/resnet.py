@@ -89,8 +89,8 @@ def _scale_channels(net: nn.Module, name: str, width: float) -> None:
     basic: Any = import_torchvision().models.resnet.BasicBlock
     if not isinstance(net.get_submodule("layer1.0"), basic):
         raise CatalogError(
-            f"{name} is made of bottlenecks and has no other width; drop `--width`, or take "
-            "`--backbone resnet18` or resnet34"
+            f"{name} is made of bottlenecks and has the width 1 alone, {width:g} came; take "
+            "resnet18 or resnet34, which have any"
         )
     channels = [max(8, round(c * width / 8) * 8) for c in _CHANNELS]
     net.conv1 = nn.Conv2d(3, channels[0], 7, stride=2, padding=3, bias=False)

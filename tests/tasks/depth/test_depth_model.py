@@ -176,5 +176,9 @@ def test_unknown_encoders_name_the_ones_there_are() -> None:
         create_model(replace(DPT, encoder="resnet18"))
     with pytest.raises(CatalogError, match="no ResNet 'vgg16'"):
         create_model(replace(TINY, encoder="vgg16"))
-    with pytest.raises(CatalogError, match="resnet50 is made of bottlenecks"):
+    with pytest.raises(CatalogError, match="resnet50 is made of bottlenecks; take `--encoder"):
         create_model(replace(TINY, encoder="resnet50", width=1.0))
+    # of any other width too, in words that every task's flags fit
+    with pytest.raises(CatalogError, match=r"the width 1 alone, 0\.5 came; take resnet18 or") as no:
+        create_model(DepthConfig(encoder="resnet50"))
+    assert "--backbone" not in str(no.value)
