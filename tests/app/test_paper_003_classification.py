@@ -24,8 +24,15 @@ from sightline.app.papers.paper003.image_classes import (
 from sightline.app.papers.paper003.mlp import MlpSettings, create_mlp, train_mlp
 from sightline.app.papers.paper003.published import CLASSES, TABLE_1
 from sightline.app.papers.results import Section
-from sightline.errors import CatalogError, InputError, TrainingError, WeightsError
+from sightline.errors import (
+    CatalogError,
+    GeometryError,
+    InputError,
+    TrainingError,
+    WeightsError,
+)
 from sightline.learning.cache import FrameSize
+from sightline.media import read_photo
 from sightline.tasks.depth.maps import DepthMap
 
 SHARED = Path("/work/shared/data")
@@ -142,6 +149,25 @@ def test_a_killed_call_keeps_the_pictures_that_are_there(folder: Path, tmp_path:
     assert model.seen == 16
     assert all((drawn.folder / drawn.name(name)).is_file() for name in names)
     assert not list((tmp_path / "drawn").rglob("*.tmp*"))
+
+
+def test_an_image_that_the_model_refuses_is_left_out_and_named(
+    folder: Path, tmp_path: Path
+) -> None:
+    class Refusing(SlopedDepth):
+        def predict(self, images):
+            if any((image == refused).all() for image in images):
+                raise GeometryError("finite depths are wanted")
+            return super().predict(images)
+
+    names = [one.image for one in open_image_classes(folder).images]
+    refused = read_photo(folder / names[2])
+    drawn = write_depth_pictures(Refusing(), folder, names, tmp_path / "drawn", "grey")
+    assert drawn.left_out == (
+        (names[2], f"{names[2]}: sloped refuses it: finite depths are wanted"),
+    )
+    there = [(drawn.folder / drawn.name(name)).is_file() for name in names]
+    assert there == [name != names[2] for name in names]
 
 
 def test_without_images_the_command_says_what_it_wants(tmp_path: Path) -> None:

@@ -202,6 +202,8 @@ def test_the_table_has_the_reports_values_beside(made: Reproduction) -> None:
     text = table.to_text()
     assert "nan" not in text
     assert "stands in for DINOv2" in text
+    assert "aligned per image in disparity" in table.title
+    assert any("images (split: test), each score the mean over images" in n for n in table.notes)
     assert "1 pass over them in 4 steps of 2 labelled images" in text
 
 
@@ -282,7 +284,9 @@ def test_students_learn_from_the_teachers_labels_of_hidden_images(made: Reproduc
 
 
 @pytest.mark.slow
-def test_metrics_of_models_stand_beside_the_reports(made: Reproduction, data: DepthSet) -> None:
+def test_metrics_of_models_stand_beside_the_reports(
+    made: Reproduction, data: DepthSet, tmp_path: Path
+) -> None:
     (run,) = made.folder.glob("runs/aligned-*")
     config = dataclasses.replace(QUICK, weights=(str(run), "no-such/depth-model"))
     table = metrics_table(Study(data, made.folder, config, silent), made.folder)
@@ -294,6 +298,10 @@ def test_metrics_of_models_stand_beside_the_reports(made: Reproduction, data: De
     assert all("disparity" in row[2] for row in measured)
     assert any("no-such/depth-model" in note and "not measured" in note for note in table.notes)
     assert any("sightline import nyuv2" in note for note in table.notes)
+    study = Study(dataclasses.replace(data, benchmark="nyuv2"), tmp_path, config, silent)
+    measured = metrics_table(study, tmp_path)
+    assert not any("sightline import nyuv2" in note for note in measured.notes)
+    assert any("crop eigen, truth between 0.001 m and 10 m" in note for note in measured.notes)
 
 
 def test_figures_pass_over_pictures_that_do_not_read(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from sightline.errors import SightlineError
 from sightline.media.image_sources import decode_image, read_content
 from sightline.records.depth_labels import LabelRow, shard_folder, stored_label, write_shard
 from sightline.records.files import atomic_path
-from sightline.tasks.depth.maps import DepthMap, DepthModel
+from sightline.tasks.depth.maps import DepthMap, DepthModel, predict_each
 from sightline.tasks.depth.sizes import is_one_colour
 
 Photo = NDArray[np.uint8]
@@ -208,20 +208,11 @@ def _size_within(width: int, height: int, side: int) -> tuple[int, int]:
 def _predict(model: DepthModel, photos: Sequence[_Read]) -> list[DepthMap | str]:
     """Return the maps of the photos that were read; of the others, why not."""
     images = [photo.image for photo in photos if photo.image is not None]
-    maps = iter(_maps(model, images))
+    maps = iter(
+        f"the teacher refuses it: {answer}" if isinstance(answer, str) else answer
+        for answer in predict_each(model, images)
+    )
     return [photo.reason if photo.image is None else next(maps) for photo in photos]
-
-
-def _maps(model: DepthModel, images: Sequence[Photo]) -> Sequence[DepthMap | str]:
-    """Return the maps of images; where the teacher refuses some, why, for those alone."""
-    if not images:
-        return []
-    try:
-        return model.predict(images)
-    except SightlineError as error:
-        if len(images) == 1:
-            return [f"the teacher refuses it: {error}"]
-        return [answer for image in images for answer in _maps(model, [image])]
 
 
 def _write_label(

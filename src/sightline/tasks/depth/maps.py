@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.errors import SightlineError
 from sightline.records.depth import Quantity
 
 Unit = Literal["m", "relative"]
@@ -53,3 +54,18 @@ class DepthModel(Protocol):
 
     def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[DepthMap]:
         """Return the maps of upright uint8 (H, W, 3) RGB pictures, of any sizes."""
+
+
+def predict_each(model: DepthModel, images: Sequence[NDArray[np.uint8]]) -> list[DepthMap | str]:
+    """Return the maps of pictures; of those that the model refuses, why: the others go on.
+
+    Args:
+        model: Sees all of them at once, or, where it refuses, one by one.
+        images: uint8 (H, W, 3) RGB.
+    """
+    try:
+        return list(model.predict(images)) if images else []
+    except SightlineError as error:
+        if len(images) == 1:
+            return [str(error)]
+        return [answer for image in images for answer in predict_each(model, [image])]

@@ -18,11 +18,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.errors import InputError, SightlineError
+from sightline.errors import InputError
 from sightline.records.depth import DepthImage, DepthSet, Quantity
 from sightline.records.files import atomic_path, digest, read_toml, write_toml
 from sightline.tasks.depth.baselines import RowMeanDepth
-from sightline.tasks.depth.maps import DepthMap, DepthModel, Unit
+from sightline.tasks.depth.maps import DepthMap, DepthModel, Unit, predict_each
 
 PREDICTIONS = "predictions.toml"
 MAPS = "maps"
@@ -272,18 +272,13 @@ def resize_map(values: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.float
 
 def _predict(model: DepthModel, batch: Sequence[_Read], folder: Path) -> dict[str, str]:
     """Save the maps of some images; return those that the model refuses, and why."""
-    if not batch:
-        return {}
-    try:
-        maps = model.predict([one.image for one in batch])
-    except SightlineError as error:  # also answers that are not finite
-        if len(batch) == 1:
-            return {batch[0].item.image.as_posix(): f"{model.name} refuses it: {error}"}
-        parts = (_predict(model, [one], folder) for one in batch)
-        return {image: reason for part in parts for image, reason in part.items()}
-    for one, made in zip(batch, maps, strict=True):
-        _save(map_path(folder, one.item), resize_map(made.values, one.shape))
-    return {}
+    refused: dict[str, str] = {}
+    for one, made in zip(batch, predict_each(model, [one.image for one in batch]), strict=True):
+        if isinstance(made, str):
+            refused[one.item.image.as_posix()] = f"{model.name} refuses it: {made}"
+        else:
+            _save(map_path(folder, one.item), resize_map(made.values, one.shape))
+    return refused
 
 
 def _begin(model: DepthModel, data: DepthSet, folder: Path) -> None:

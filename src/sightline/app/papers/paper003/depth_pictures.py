@@ -13,7 +13,7 @@ from sightline.app.papers.paper003.config import Picture
 from sightline.errors import MediaError
 from sightline.media import read_photo, write_photo
 from sightline.records.files import atomic_path
-from sightline.tasks.depth.maps import DepthMap, DepthModel
+from sightline.tasks.depth.maps import DepthMap, DepthModel, predict_each
 
 Progress = Callable[[str, float], None]
 
@@ -27,7 +27,7 @@ class DepthPictures:
 
     Attributes:
         folder: Where the pictures lie, named as the images but ``.png``.
-        left_out: Images that do not read, and why.
+        left_out: Images that do not read, or that the model refuses, and why.
     """
 
     folder: Path
@@ -65,8 +65,11 @@ def write_depth_pictures(
                 read.append((image, read_photo(root / image)))
             except MediaError as error:
                 left_out.append((image, str(error)))
-        maps = model.predict([pixels for _, pixels in read]) if read else []
+        maps = predict_each(model, [pixels for _, pixels in read])
         for (image, _), depth in zip(read, maps, strict=True):
+            if isinstance(depth, str):
+                left_out.append((image, f"{image}: {model.name} refuses it: {depth}"))
+                continue
             path = folder / picture_name(image)
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(path) as temporary:

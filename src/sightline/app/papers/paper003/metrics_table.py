@@ -25,7 +25,7 @@ def metrics_table(study: Study, folder: Path) -> Section:
     extra = [open_depth(path) for path in study.config.extra]
     # nothing is rendered where other sets are there to be judged on
     sets = [study.data, *extra] if study.has_data or not extra else extra
-    metrics: dict[str, Any] = {"judged": []}
+    metrics: dict[str, Any] = {"judged": [], "notes": []}
     if models:
         from sightline.tasks.depth.evaluate import evaluate_sets
         from sightline.tasks.depth.scoring import DepthScoring
@@ -38,16 +38,12 @@ def metrics_table(study: Study, folder: Path) -> Section:
         ("NYUv2 (report)", name, "none (own metres)" if name != "ZoeDepth" else NONE, NONE, *cells)
         for name, cells in FIGURE_5.items()
     ]
-    said = [
-        f"{one['set']}: {one['images']} images (split: {one['split']}), {one['protocol']['said']}"
-        for one in metrics["judged"]
-    ]
     return Section(
         "figure-5",
         "Fig. 5: depth metrics",
         ("data", "model", "alignment", "images", *FIGURE_5_METRICS),
         tuple(rows),
-        (*said, *missing, *_commands(sets), *NOTES["figure-5"]),
+        (*metrics["notes"], *missing, *_commands(sets), *NOTES["figure-5"]),
         values={one["set"]: one["scores"] for one in metrics["judged"]},
     )
 
@@ -88,7 +84,7 @@ def _measured(one: dict[str, Any]) -> list[tuple[str, ...]]:
 
 def _commands(sets: Sequence[DepthSet]) -> list[str]:
     """Return what to call where the report's own data are not there."""
-    if any("nyu" in data.name.lower() for data in sets):
+    if any(data.benchmark == "nyuv2" or "nyu" in data.name.lower() for data in sets):
         return []
     return [
         "the report's rows are of NYUv2's test images (Eigen crop, depth up to 10 m), which are "

@@ -255,7 +255,8 @@ def divide(data: DepthSet, config: Paper003Config) -> Parts:
         order = sorted(names, key=lambda name: _draw(name, config.seed))
         chosen |= set(order[: max(1, round(config.labelled * len(order)))])
     used = [i for i in train.items if i.depth is not None and source_of(i) in chosen]
-    hidden = [replace(i, depth=None) for i in train.items if i.depth is None or i not in set(used)]
+    kept = set(used)
+    hidden = [replace(item, depth=None) for item in train.items if item not in kept]
     if not hidden:
         raise InputError(
             f"{data.root}: {len(sources(train))} training scenes are too few to hide the depth of "
