@@ -90,6 +90,8 @@ def test_it_normalises_by_itself(dinov2) -> None:
     ("source", "error", "says"),
     [
         ("resnet18@half:FILE", InputError, r"resnet18@0\.5:FILE"),
+        ("resnet18:none", InputError, "random features teach nothing"),
+        ("resnet18:", InputError, "weights of a frozen encoder are wanted"),
         ("resnet18:no-such-file", WeightsError, "no-such-file does not exist"),
         ("vgg16:FILE", CatalogError, "no ResNet 'vgg16'"),
         ("resnet50@0.5:FILE", CatalogError, "resnet50 is made of bottlenecks"),

@@ -6,6 +6,7 @@ import pytest
 from coded_depth import CodedModel, make_coded_set
 
 from sightline.datasets.depth import open_depth
+from sightline.learning.runs import read_run_table
 from sightline.records.depth_labels import shard_folders
 from sightline.tasks.depth import label_stage
 from sightline.tasks.depth.config import DepthConfig
@@ -48,7 +49,10 @@ def test_a_killed_labelling_of_photos_alone_goes_on_and_labels_no_label(
     assert len(again) > len(data)  # what the first call left looks like photos
     label_images(again, CONFIG, again.runs_dir / "labels", silent)
     label_images(open_depth(photos), CONFIG, photos / "elsewhere", silent)
+    before = read_run_table(photos / "elsewhere")
     label_images(open_depth(photos), CONFIG, photos / "elsewhere", silent)
+    assert read_run_table(photos / "elsewhere") == before
+    assert before["seconds"] > 0
     for folder in (data.runs_dir / "labels", photos / "elsewhere"):
         images = [item.image.resolve() for item in open_depth(folder).items]
         assert images == [photos.resolve() / item.image for item in data.items]

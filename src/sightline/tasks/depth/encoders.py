@@ -127,6 +127,11 @@ def _resnet(spec: str, file: str) -> FrozenEncoder:
         raise InputError(
             f"NAME@WIDTH:FILE of a ResNet is wanted (resnet18@0.5:FILE), {spec}:{file} came"
         )
+    if file in ("", "none"):
+        raise InputError(
+            f"weights of a frozen encoder are wanted ({spec}:FILE), {spec}:{file} came; random "
+            "features teach nothing"
+        )
     net = create_resnet(name, width)
     state, origin = resnet_weights(name, file)
     load_resnet(net, spec, state, origin)

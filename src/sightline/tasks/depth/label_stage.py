@@ -13,7 +13,8 @@ import torch
 from sightline.errors import InputError
 from sightline.learning.runs import CONFIG, is_finished
 from sightline.records.depth import DepthSet
-from sightline.records.files import digest
+from sightline.records.depth_labels import LABELS_TOML
+from sightline.records.files import digest, read_toml
 from sightline.tasks.depth.config import DepthConfig, read_config, write_config
 from sightline.tasks.depth.labelling import write_labels
 from sightline.tasks.depth.maps import DepthModel
@@ -64,7 +65,8 @@ def label_images(data: DepthSet, config: DepthConfig, folder: Path, progress: Pr
         "quantity": teacher.quantity,
         "labelled": report.labelled,
         "skipped": len(report.skipped),
-        "seconds": round(report.seconds, 1),
+        # of all calls: the last may have found everything there
+        "seconds": read_toml(folder / LABELS_TOML)["counts"]["seconds"],
     }
     # last: a folder of labels is told by its own files, and refuses to begin among others
     write_config(folder / CONFIG, config, run=about)
