@@ -55,19 +55,35 @@ class Job:
         )
 
 
-def render_all(job: Job, missing: Sequence[int], processes: int | None) -> Generator[int]:
-    """Render parts and yield how many are done.
-
-    Close it before the folder's lock is given back, so that no process renders on.
+def render_all(
+    job: Job,
+    missing: Sequence[int],
+    total: int,
+    report: Callable[[float], None],
+    processes: int | None,
+) -> None:
+    """Render the parts that are missing.
 
     Args:
         job: What to render.
         missing: Which parts.
+        total: How many parts there are to be.
+        report: Told the share that is there.
         processes: How many render; one a CPU core where None.
 
     Raises:
         RenderError: There is no EGL, or a process ended.
     """
+    there = total - len(missing)
+    report(there / total)
+    # Closed here, so that no process renders on when the caller gives its folder's lock back.
+    with contextlib.closing(_render(job, missing, processes)) as rendering:
+        for finished in rendering:
+            report((there + finished) / total)
+
+
+def _render(job: Job, missing: Sequence[int], processes: int | None) -> Generator[int]:
+    """Render parts and yield how many are done; closed, it ends when those at hand are."""
     wanted = min(os.cpu_count() or 1, _MOST_PROCESSES) if processes is None else processes
     if wanted <= 1 or len(missing) < _ALONE:
         for finished, index in enumerate(missing, start=1):

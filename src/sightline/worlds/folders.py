@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -39,6 +40,20 @@ def claimed_folder(
         if not _is_marked(root, config, marker, made_from, things):
             write_toml(root / marker, {"digest": made_from, "config": asdict(config)})
         yield
+
+
+def unwritten(folder: Path, names: Sequence[str], marker: str) -> list[int]:
+    """Return which of some folders are not there yet; what a killed run left half done is removed.
+
+    Args:
+        folder: What they lie in.
+        names: Of all of them.
+        marker: A file that each holds once it is whole.
+    """
+    if folder.is_dir():
+        for leftover in folder.glob(".*.tmp"):
+            shutil.rmtree(leftover)
+    return [k for k, name in enumerate(names) if not (folder / name / marker).is_file()]
 
 
 def _is_marked(

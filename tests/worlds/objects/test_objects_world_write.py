@@ -263,7 +263,7 @@ def test_of_two_configs_at_once_in_a_new_folder_one_is_refused(
         return ""
 
     monkeypatch.setattr(folders, "write_toml", late)
-    monkeypatch.setattr(writing, "render_all", lambda *_: (k for k in ()))
+    monkeypatch.setattr(writing, "render_all", lambda *_: None)
     monkeypatch.setattr(writing, "collect_objects", lambda *_: small_config)
     with ThreadPoolExecutor(2) as pool:
         said = sorted(pool.map(start, (1, 2)))
@@ -275,7 +275,7 @@ def test_what_a_process_killed_at_the_very_start_left_is_no_other_thing(
     tmp_path: Path, small_config: ObjectsWorldConfig, monkeypatch: pytest.MonkeyPatch
 ):
     (tmp_path / ".objects.toml.17-abcd.tmp.toml").write_text("dig")
-    monkeypatch.setattr(writing, "render_all", lambda *_: (k for k in ()))
+    monkeypatch.setattr(writing, "render_all", lambda *_: None)
     monkeypatch.setattr(writing, "collect_objects", lambda *_: small_config)
     write_objects(tmp_path, small_config)
     assert (tmp_path / "objects.toml").is_file()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from sightline.records.depth import DEPTH_CSV, DepthImage, DepthSet, write_depth_set
@@ -19,7 +18,7 @@ from sightline.worlds.depth.render import (
     scene_name,
     split_of,
 )
-from sightline.worlds.folders import claimed_folder
+from sightline.worlds.folders import claimed_folder, unwritten
 
 Progress = Callable[[str, float], None]
 
@@ -53,28 +52,17 @@ def write_depth_world(
     report = progress or (lambda stage, fraction: None)
     with claimed_folder(root, config, DEPTH_TOML, _FORMAT, "scenes"):
         images = root / "images"
-        missing = _missing(images, config)
+        names = [scene_name(k) for k in range(config.scenes)]
+        missing = unwritten(images, names, VIEWS_JSON)
         if missing:
-            done = config.scenes - len(missing)
-            report("rendering scenes", done / config.scenes)
-            # Closed here, so that no process renders on when the lock is given back.
+            tell = partial(report, "rendering scenes")
             job = Job(render_scene, images, config, "scene")
-            with contextlib.closing(render_all(job, missing, processes)) as rendering:
-                for finished in rendering:
-                    report("rendering scenes", (done + finished) / config.scenes)
+            render_all(job, missing, config.scenes, tell, processes)
         data = collect_views(root, config)
         if missing or not (root / DEPTH_CSV).is_file():
             write_depth_set(data)
     report("scenes are written" if missing else "scenes are there", 1.0)
     return data
-
-
-def _missing(images: Path, config: DepthWorldConfig) -> list[int]:
-    """Return the scenes still to be rendered; what a killed run left half done is removed."""
-    if images.is_dir():
-        for leftover in images.glob(".*.tmp"):
-            shutil.rmtree(leftover)
-    return [k for k in range(config.scenes) if not (images / scene_name(k) / VIEWS_JSON).is_file()]
 
 
 def collect_views(root: Path, config: DepthWorldConfig) -> DepthSet:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -55,13 +55,10 @@ def write_objects(
         shapes = all_shapes(config)
         missing = [k for k, shape in enumerate(shapes) if not shape.marker(root).is_file()]
         if missing:
-            done = len(shapes) - len(missing)
-            report("rendering objects", done / len(shapes))
             (root / SHAPES).mkdir(exist_ok=True)
+            tell = partial(report, "rendering objects")
             job = Job(render_shape, root, config, "shape")
-            with contextlib.closing(render_all(job, missing, processes)) as rendering:
-                for finished in rendering:
-                    report("rendering objects", (done + finished) / len(shapes))
+            render_all(job, missing, len(shapes), tell, processes)
         _write_lists(root, config, shapes)
         data = collect_objects(root, shapes)
     report("objects are there" if not missing else "objects are written", 1.0)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from sightline.records.pairs import (
     write_pair_set,
 )
 from sightline.worlds.crew import Job, render_all
-from sightline.worlds.folders import claimed_folder
+from sightline.worlds.folders import claimed_folder, unwritten
 from sightline.worlds.rooms.config import RoomsConfig
 from sightline.worlds.rooms.render import VIEWS_JSON, render_room, room_name, view_name
 
@@ -56,29 +55,18 @@ def write_rooms(
     report = progress or (lambda stage, fraction: None)
     with claimed_folder(root, config, ROOMS_TOML, _FORMAT, "rooms"):
         images = root / "images"
-        missing = _missing(images, config)
+        names = [room_name(k) for k in range(config.rooms)]
+        missing = unwritten(images, names, VIEWS_JSON)
         if not missing and (root / PAIRS_CSV).is_file():
             report("rooms are there", 1.0)
             return read_pair_set(root)
-        done = config.rooms - len(missing)
-        report("rendering rooms", done / config.rooms)
-        # Closed here, so that no process renders on when the lock is given back.
+        tell = partial(report, "rendering rooms")
         job = Job(render_room, images, config, "scene")
-        with contextlib.closing(render_all(job, missing, processes)) as rendering:
-            for finished in rendering:
-                report("rendering rooms", (done + finished) / config.rooms)
+        render_all(job, missing, config.rooms, tell, processes)
         pairs = collect_pairs(root, config)
         write_pair_set(pairs)
     report("rooms are written", 1.0)
     return pairs
-
-
-def _missing(images: Path, config: RoomsConfig) -> list[int]:
-    """Return the scenes still to be rendered; what a killed run left half done is removed."""
-    if images.is_dir():
-        for leftover in images.glob(".*.tmp"):
-            shutil.rmtree(leftover)
-    return [k for k in range(config.rooms) if not (images / room_name(k) / VIEWS_JSON).is_file()]
 
 
 def split_of(config: RoomsConfig) -> list[str]:
