@@ -37,6 +37,9 @@ LABELS_CSV = "labels.csv"
 SKIPPED_CSV = "skipped.csv"
 SHARD_JSON = "shard.json"
 
+#: Why photos of a folder are left out of its set; ``read_skipped`` says more of each.
+NO_LABEL = "photo without a label (skipped.csv)"
+
 #: Layout of the folder; another version is not read.
 VERSION = 1
 
@@ -167,7 +170,7 @@ def read_label_folder(root: Path) -> DepthSet:
         name=root.resolve().name,
         root=root,
         items=items,
-        left_out=(("photo without a label (skipped.csv)", skipped),) if skipped else (),
+        left_out=((NO_LABEL, skipped),) if skipped else (),
         notes=tuple(notes),
     )
 

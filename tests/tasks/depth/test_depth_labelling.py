@@ -346,8 +346,21 @@ def test_progress_tells_how_fast_and_never_goes_back(tmp_path: Path) -> None:
 
     assert [fraction for _, fraction in said] == [0.4, 0.8, 1.0, 1.0]
     assert said[-1][0] == "9 photos labelled, 1 skipped"
-    assert said[0][0].startswith("4 of 10 photos, ")
+    assert said[0][0].startswith("labels up to 40%: 4 of 10 photos, ")
     assert said[0][0].endswith(" left")
+    # a terminal has a row, a log a line, for each text up to the colon: not one a batch
+    heads = set()
+    write_labels(
+        GreenIsNear(),
+        write_photos(tmp_path / "more", 60),
+        tmp_path / "out of more",
+        shard=60,
+        batch=1,
+        progress=lambda text, _: heads.add(text.partition(":")[0]),
+    )
+    assert {f"labels up to {k}0%" for k in range(1, 11)} == heads - {
+        "60 photos labelled, 0 skipped"
+    }
     assert "images/s" in said[0][0]
 
 

@@ -153,7 +153,10 @@ def test_labels_are_counted_and_judged_where_their_images_have_depth(tmp_path):
         (counts,) = metrics["labels"]
         assert (counts["labelled"], counts["skipped"]) == (2, 1)
         assert counts["images_per_second"] > 0
-        assert sum(counts["skipped_reasons"].values()) == 1
+        ((reason, count),) = counts["skipped_reasons"].items()
+        assert reason.startswith("a photo (JPEG, PNG")
+        assert "; it is none that is known;" in reason
+        assert (count, counts["left_out"]) == (1, {})  # counted once
         (judged,) = metrics["judged"]
         assert judged["split"] == "labelled"
         assert judged["images"] == 2

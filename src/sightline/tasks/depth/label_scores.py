@@ -11,6 +11,7 @@ from sightline.errors import InputError
 from sightline.records.depth import DepthSet
 from sightline.records.depth_labels import (
     LABELS_TOML,
+    NO_LABEL,
     SKIPPED_CSV,
     is_label_folder,
     read_skipped,
@@ -36,23 +37,25 @@ def label_counts(labels: DepthSet) -> dict[str, Any]:
     """
     labelled = [item for item in labels.items if item.depth is not None]
     skipped: list[tuple[str, str]] = []
+    reasons: Counter[str] = Counter()
     seconds: float | None = None
     if is_label_folder(labels.root):
         shards = shard_folders(labels.root)
         skipped = [row for shard in shards for row in read_skipped(shard / SKIPPED_CSV)]
+        photos = Path(read_toml(labels.root / LABELS_TOML)["source"]["root"])
+        reasons.update(reason.replace(str(photos / image), "it") for image, reason in skipped)
         seconds = sum(float(shard_summary(shard).get("seconds", 0.0)) for shard in shards)
-    reasons = Counter(_without_name(reason, image) for image, reason in skipped)
     return {
         "set": labels.name,
         "folder": str(labels.root),
         "labelled": len(labelled),
         "skipped": len(skipped) + len(labels) - len(labelled),
-        "skipped_reasons": dict(reasons),
+        "skipped_reasons": dict(reasons),  # without paths, equal ones are counted together
         "seconds": seconds,
         "images_per_second": len(labelled) / seconds if seconds else None,
         "quantity": labelled[0].quantity,
         "labelled_by": sorted({item.labelled_by for item in labelled}),
-        "left_out": dict(labels.left_out),
+        "left_out": {why: count for why, count in labels.left_out if why != NO_LABEL},
         "notes": list(labels.notes),
     }
 
@@ -75,9 +78,3 @@ def labelled_truth(labels: DepthSet) -> DepthSet | None:
         for item in source.items
     )
     return source if any(measured) else None
-
-
-def _without_name(reason: str, image: str) -> str:
-    """Return a reason without the photo's name in front, so that equal ones are counted once."""
-    before, found, after = reason.partition(image)
-    return after.lstrip(": ") if found and len(before) < len(reason) - len(after) else reason

@@ -256,6 +256,10 @@ class _Pace:
         rate = self._new / max(time.perf_counter() - self._start, 1e-9)
         left = timedelta(seconds=round((self._waiting - self._new) / rate))
         done = self._total - self._waiting + self._new
+        # what stands before the colon is a line of a log, a row of a terminal: ten in all
+        tenth = 10 * -(-10 * done // self._total)
         self._progress(
-            f"{done} of {self._total} photos, {rate:.1f} images/s, {left} left", done / self._total
+            f"labels up to {tenth}%: {done} of {self._total} photos, {rate:.1f} images/s, "
+            f"{left} left",
+            done / self._total,
         )
