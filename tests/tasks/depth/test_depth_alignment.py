@@ -28,7 +28,7 @@ class Seen(nn.Module):
 
 
 def encoder_of(net: nn.Module, contract: InputContract) -> FrozenEncoder:
-    return FrozenEncoder(net, channels=3, contract=contract, name="seen", stride=4)
+    return FrozenEncoder(net, channels=3, contract=contract, name="seen")
 
 
 def test_the_frozen_encoder_gets_its_own_normalisation_of_the_very_pixels() -> None:

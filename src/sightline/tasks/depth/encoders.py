@@ -13,9 +13,6 @@ from sightline.learning.backbones import InputContract
 from sightline.learning.resnet import STAGES, STEM, create_resnet, load_resnet, resnet_weights
 from sightline.tasks.depth.hub import load_from_hub, read_from_hub
 
-#: Strides of a ResNet's last stage.
-_RESNET_STRIDE = 32
-
 
 class FrozenEncoder(nn.Module):
     """Features of a network that never learns: no gradient, batch norm by its own statistics.
@@ -25,18 +22,16 @@ class FrozenEncoder(nn.Module):
         contract: What its images must be: it has a normalisation of its own, whatever the
             student's is (PITFALLS 12).
         name: For logs and run folders.
-        stride: Pixels a feature; DINOv2's patch, whose multiples the sides should be.
     """
 
     def __init__(
-        self, net: nn.Module, *, channels: int, contract: InputContract, name: str, stride: int
+        self, net: nn.Module, *, channels: int, contract: InputContract, name: str
     ) -> None:
         super().__init__()
         self.net = net
         self.channels = channels
         self.contract = contract
         self.name = name
-        self.stride = stride
         self.requires_grad_(False)
         self.eval()
 
@@ -107,13 +102,11 @@ def _dinov2(source: str) -> FrozenEncoder:
             "facebook/dinov2-small, -base, -large or -giant"
         )
     net = load_from_hub(kinds[config.model_type], source, what)
-    patch = int(config.patch_size)
     return FrozenEncoder(
-        _PatchTokens(net, patch),
+        _PatchTokens(net, int(config.patch_size)),
         channels=int(config.hidden_size),
         contract=InputContract(),
         name=Path(source).expanduser().name,
-        stride=patch,
     )
 
 
@@ -142,5 +135,4 @@ def _resnet(spec: str, file: str) -> FrozenEncoder:
         channels=norms[-1].num_features,
         contract=InputContract(),
         name=spec,
-        stride=_RESNET_STRIDE,
     )
