@@ -169,6 +169,7 @@ def test_kittis_drives(tmp_path):
     assert [i.split for i in data.items] == ["train", "train", "validation"]
     assert data.items[2].source == "2011_09_26_drive_0002_sync"
     assert data.items[0].intrinsics == (720, 710, 600, 170)
+    assert data.benchmark == "kitti"
     assert data.left_out == (("depth of frames that are not there", 1),)
 
 
@@ -195,6 +196,7 @@ def test_kittis_selection(tmp_path):
     assert list(metres(data).values()) == [5.0, 9.0]
     assert [i.source for i in data.items] == ["2011_09_26_drive_0002", "2011_09_26_drive_0003"]
     assert data.splits() == {"validation": 2}
+    assert data.benchmark == "kitti"
     assert data.items[0].intrinsics == (721.5, 722.5, 596.5, 149.8)
 
 

@@ -119,6 +119,7 @@ def test_folders_are_indoor_and_scene_type(labelled, tmp_path):
 def test_what_was_made_opens_with_its_scenes(labelled, tmp_path):
     made = make_depth_set(labelled, tmp_path / "out")
     data = open_depth(tmp_path / "out")
+    assert (made.benchmark, data.benchmark) == ("nyuv2", "nyuv2")
     assert data.items == made.items
     assert [i.source for i in data.items] == list(SCENES)
 
