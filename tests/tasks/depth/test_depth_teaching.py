@@ -1,5 +1,6 @@
 """Validation scores: of exact answers, and the same as `evaluate` gives."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,22 @@ def test_scores_are_those_of_evaluate(toy: DepthSet) -> None:
 def test_a_constant_answer_has_a_score(toy: DepthSet) -> None:
     found = scores(toy, Said(torch.full((6, HEIGHT, WIDTH), 0.4)))
     assert 0.1 < found["score"] < 1.0
+
+
+def test_no_more_images_are_validated_together_than_are_trained(toy: DepthSet) -> None:
+    together: list[int] = []
+
+    class Counted(Said):
+        def forward(self, images: Tensor) -> DepthOut:
+            together.append(len(images))
+            return super().forward(images)
+
+    network = Counted(torch.rand(6, HEIGHT, WIDTH))
+    held_out = usable_samples(toy, FrameShape(WIDTH, HEIGHT), "depth", CONFIG.max_depth_m)
+    config = replace(CONFIG, batch=4)
+    with torch.no_grad():
+        DepthTeaching(network, config, held_out).validate(nn.Identity())
+    assert together == [4, 2]
 
 
 def test_without_validation_images_there_are_no_scores() -> None:

@@ -16,6 +16,7 @@ from sightline.tasks.depth.metrics import NYU_MAX_DEPTH_M
 from sightline.tasks.depth.model import DepthNet
 from sightline.tasks.depth.samples import Samples
 
+#: Most images validated together; never more than are trained together, which fit into memory.
 _BATCH = 16
 
 
@@ -92,8 +93,9 @@ class DepthTeaching:
             return {}
         found = []
         device = next(self._network.parameters()).device
-        for start in range(0, len(self._held_out), _BATCH):
-            rows = range(start, min(start + _BATCH, len(self._held_out)))
+        together = min(_BATCH, self._config.batch)
+        for start in range(0, len(self._held_out), together):
+            rows = range(start, min(start + together, len(self._held_out)))
             frames = np.stack([self._held_out.image(k) for k in rows])
             images = torch.from_numpy(frames).to(device).permute(0, 3, 1, 2)
             out = self._network(self._network.contract.normalise(images))
