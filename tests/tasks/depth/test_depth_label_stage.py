@@ -41,6 +41,8 @@ def test_a_killed_labelling_of_photos_alone_goes_on_and_labels_no_label(
         if fraction > 0.5:
             raise KeyboardInterrupt
 
+    (photos.parent / "large disk").mkdir()
+    (photos / "runs").symlink_to(photos.parent / "large disk")
     data = open_depth(photos)
     with pytest.raises(KeyboardInterrupt):
         label_images(data, CONFIG, data.runs_dir / "labels", kill)

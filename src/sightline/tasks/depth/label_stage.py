@@ -98,6 +98,7 @@ def _source(data: DepthSet, config: DepthConfig, folder: Path) -> Path | DepthSe
 
 def _without_made(data: DepthSet, folder: Path) -> DepthSet:
     """Return the photos that no run made: in a folder of photos labels and plots look like some."""
-    root, made = data.root.resolve(), (data.runs_dir.resolve(), folder.resolve())
+    # as named, not as links lead: photos below the folder are named so too
+    root, made = data.root.absolute(), (data.runs_dir.absolute(), folder.absolute())
     photos = (i for i in data.items if not any((root / i.image).is_relative_to(m) for m in made))
     return replace(data, items=tuple(photos))
