@@ -49,6 +49,11 @@ class Predictor:
     endings: tuple[str, ...] = (".txt", "_more.txt")
     asked: list[Picture] = field(default_factory=list)
 
+    def kept(self, photo: Path, folder: Path, stem: str) -> Answer | None:
+        text = folder / f"{stem}.txt"
+        same = text.is_file() and text.read_text() == str(photo)
+        return Answer(Picture(str(photo), np.zeros((1, 1, 3), np.uint8), photo)) if same else None
+
     def __call__(self, picture: Picture) -> Answer:
         self.asked.append(picture)
         if any(part in picture.name for part in self.refused):
@@ -159,6 +164,25 @@ def test_what_is_refused(film: Path, tmp_path: Path) -> None:
         list(predict_photos(Predictor(), [film], every=0))
     with pytest.raises(InputError, match=r"gone\.mp4 does not exist"):
         list(predict_photos(Predictor(), [tmp_path / "gone.mp4"]))
+
+
+def test_what_an_earlier_call_left_is_not_asked_again(tmp_path: Path) -> None:
+    """Names are given as before: the first a.png failed, the second took its name."""
+    first = save(tmp_path / "one" / "a.png")
+    sources = [first, save(tmp_path / "two" / "a.png"), save(tmp_path / "two" / "b.png")]
+    before = Predictor(refused=("one",))
+    list(predict_photos(before, sources[:2], tmp_path / "out"))
+
+    again = Predictor(refused=("one",))
+    results = list(predict_photos(again, sources, tmp_path / "out"))
+    assert [asked.path for asked in again.asked] == [sources[0], sources[2]]
+    assert [r.kept for r in results] == [False, True, False]
+    assert [bool(r.error) for r in results] == [True, False, False]
+    mended = Predictor()
+    results = list(predict_photos(mended, sources, tmp_path / "out"))
+    assert [r.kept for r in results] == [False, False, True]
+    assert (tmp_path / "out" / "a.txt").read_text() == str(first)
+    assert (tmp_path / "out" / "a-2.txt").read_text() == str(sources[1])
 
 
 def test_a_full_disk_is_no_fault_of_the_photo(tmp_path: Path) -> None:

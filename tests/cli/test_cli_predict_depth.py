@@ -152,8 +152,41 @@ def test_ctrl_c_tells_what_is_there(
     assert (code, len(out)) == (130, 2)
     assert err == [
         "interrupted after 2 images: 2 written to predicted-depth, 0 failed; the same command "
-        "begins again"
+        "goes on from there"
     ]
+    calls: list[int] = []
+
+    def counted(image: np.ndarray) -> np.ndarray:
+        calls.append(1)
+        return 2.0 + image[..., 0] / 100.0
+
+    monkeypatch.setitem(MODELS, "slow", StandIn(counted, "depth", "m", "slow"))
+    photos._read_model.cache_clear()
+    code, again, err = shell(photo.parent, "--weights", "slow")
+    assert (code, again[:2], len(calls)) == (0, out, 1)
+    assert err == ["3 images: 1 written to predicted-depth, 2 there already, 0 failed"]
+
+
+def test_an_answer_is_kept_only_where_it_would_be_the_same(
+    shell: Shell, photo: Path, tmp_path: Path
+) -> None:
+    def kept(*flags: str) -> bool:
+        code, out, err = shell(photo, "--weights", "metric", "--json", *flags)
+        assert (code, len(out)) == (0, 1)
+        return "there already" in err[-1]
+
+    answer = tmp_path / "predicted-depth"
+    assert not kept()
+    assert kept()
+    assert not kept("--points")  # other files are wanted
+    assert kept("--points")
+    (answer / "a.ply").unlink()
+    assert not kept("--points")
+    assert not kept("--intrinsics", "90", "90", "39.5", "29.5")
+    Image.fromarray(ramp_picture(80, 60)[::-1]).save(photo)  # another photo of that name
+    assert not kept("--intrinsics", "90", "90", "39.5", "29.5")
+    code, _, err = shell(photo, "--weights", "relative")
+    assert (code, err[-1]) == (0, "1 image: 1 written to predicted-depth, 0 failed")
 
 
 def test_a_known_distance_and_a_known_length(shell: Shell, photo: Path, tmp_path: Path) -> None:

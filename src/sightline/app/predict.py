@@ -29,11 +29,13 @@ class PhotoResult:
         photo: The file.
         answers: None where it failed.
         error: Why it failed, naming the file; empty otherwise.
+        kept: Whether the answers are an earlier call's.
     """
 
     photo: Path
     answers: PhotoAnswers | None
     error: str = ""
+    kept: bool = False
 
 
 def files_of(sources: Sequence[Path]) -> list[Path]:
@@ -66,7 +68,8 @@ def predict_photos(
 ) -> Iterator[PhotoResult]:
     """Yield the answers for photos and the frames of videos, one by one.
 
-    A photo that cannot be answered becomes a result with an error, and the others go on.
+    A photo that cannot be answered becomes a result with an error, and the others go on. One whose
+    answers an earlier call left in ``out`` is not read again; a video begins again.
 
     Args:
         predictor: What answers.
@@ -96,6 +99,11 @@ def predict_photos(
                 target = out / f"{film}.mp4" if video and out is not None else None
                 results = _of_video(predictor, file, every, target)
             else:
+                kept = None if out is None else predictor.kept(file, out, stems.next(file.stem))
+                if kept is not None:
+                    stems.new(file.stem)
+                    yield PhotoResult(file, kept, kept=True)
+                    continue
                 results = iter([(None, _of_photo(predictor, file))])
             for frame, answers in results:
                 if isinstance(answers, SightlineError):
@@ -172,13 +180,21 @@ class _Stems:
 
     def new(self, stem: str, endings: Sequence[str] = ()) -> str:
         """Return ``stem``, or ``stem-2`` and so on where its files are another's already."""
-        name, count = stem, self._count.get(stem.casefold(), 1)
-        while not self._taken.isdisjoint(files := self._files(name, endings)):
-            count += 1
-            name = f"{stem}-{count}"
-        self._taken |= files
+        name, count = self._free(stem, endings)
+        self._taken |= self._files(name, endings)
         self._count[stem.casefold()] = count
         return name
+
+    def next(self, stem: str) -> str:
+        """Return what :meth:`new` would, and take nothing."""
+        return self._free(stem, ())[0]
+
+    def _free(self, stem: str, endings: Sequence[str]) -> tuple[str, int]:
+        name, count = stem, self._count.get(stem.casefold(), 1)
+        while not self._taken.isdisjoint(self._files(name, endings)):
+            count += 1
+            name = f"{stem}-{count}"
+        return name, count
 
     def _files(self, name: str, endings: Sequence[str]) -> set[str]:
         return {(name + ending).casefold() for ending in endings or self._endings}

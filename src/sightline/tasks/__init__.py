@@ -118,5 +118,14 @@ class PhotoPredictor(Protocol):
     def endings(self) -> tuple[str, ...]:
         """What the names of an answer's files add to the picture's, such as ``_colour.png``."""
 
+    def kept(self, photo: Path, folder: Path, stem: str) -> PhotoAnswers | None:
+        """Return a photo's answers where an earlier call left them and they would be the same.
+
+        Args:
+            photo: The file.
+            folder: Where answers are written.
+            stem: As :meth:`PhotoAnswers.write` would get it.
+        """
+
     def __call__(self, picture: Picture, /) -> PhotoAnswers:
         """Return what a picture shows."""

@@ -55,7 +55,7 @@ def run(arguments: Sequence[str]) -> int:
         _say(f"note: {note}")
     results = predict_photos(predictor, sources, out, every=options.every, video=options.video)
     count = PictureCount(len(files))
-    stopped = False
+    stopped, kept = False, 0
     try:
         for result in results:
             count.clear()
@@ -64,20 +64,25 @@ def run(arguments: Sequence[str]) -> int:
             else:
                 _print(result.answers, as_json=options.json)
             count.add(result.photo, good=result.answers is not None)
+            kept += result.kept
     except KeyboardInterrupt:
         stopped = True
     count.clear()
     if predictor.default_out is not None or stopped:
-        _say(_summary(count, out, stopped))
+        _say(_summary(count, kept, out, stopped))
     return _INTERRUPTED if stopped else int(count.failed > 0)
 
 
-def _summary(count: PictureCount, out: Path | None, stopped: bool) -> str:
+def _summary(count: PictureCount, kept: int, out: Path | None, stopped: bool) -> str:
     pictures = count.done + count.failed
     images = f"{pictures:,} image{'' if pictures == 1 else 's'}"
     done = "answered" if out is None else f"written to {out}"
-    said = f"{images}: {count.done:,} {done}, {count.failed:,} failed"
-    return f"interrupted after {said}; the same command begins again" if stopped else said
+    before = f"{kept:,} there already, " if kept else ""
+    said = f"{images}: {count.done - kept:,} {done}, {before}{count.failed:,} failed"
+    if not stopped:
+        return said
+    after = "goes on from there" if out is not None else "begins again"
+    return f"interrupted after {said}; the same command {after}"
 
 
 def _print(answers: PhotoAnswers, *, as_json: bool) -> None:

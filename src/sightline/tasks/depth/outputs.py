@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sightline.errors import InputError
 from sightline.geometry import Camera
-from sightline.media import write_photo
+from sightline.media import read_photo, write_photo
 from sightline.records.depth import Quantity
 from sightline.records.depth_files import write_depth_png_mm
 from sightline.records.files import atomic_path, write_json
@@ -153,17 +153,7 @@ class DepthAnswer:
 
     def lines(self) -> list[str]:
         """Return one line for people."""
-        said = self.to_json()
-        size = f"{said['width']}x{said['height']}"
-        if said["median"] is None:
-            what = "nothing known"
-        elif self.quantity == "disparity":
-            what = "relative disparity (no scale)"
-        else:
-            unit = "m" if self.unit == "m" else "of the place's unit"
-            what = f"depth {said['min']:.2f} to {said['max']:.2f} {unit}, median "
-            what += f"{said['median']:.2f}, scale: {self.scaled.source}"
-        return [f"{self.image}: {size}, {what}, {self.seconds:.2f} s"]
+        return [_line(self.to_json())]
 
     def picture(self) -> NDArray[np.uint8]:
         """Return the map in colours: near is bright and warm."""
@@ -211,10 +201,84 @@ class DepthAnswer:
         ]
 
 
+@dataclass(frozen=True, eq=False)
+class KeptAnswer:
+    """An answer that an earlier call left in files.
+
+    Attributes:
+        said: Its JSON.
+        folder: Where the files are.
+        stem: Of their names.
+        notes: None: they were said then.
+    """
+
+    said: dict[str, Any]
+    folder: Path
+    stem: str
+    notes: tuple[str, ...] = ()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one JSON object."""
+        return [self.said]
+
+    def lines(self) -> list[str]:
+        """Return one line for people."""
+        return [_line(self.said)]
+
+    def picture(self) -> NDArray[np.uint8]:
+        """Return the map in colours."""
+        return read_photo(self.folder / f"{self.stem}_colour.png")
+
+    def write(self, folder: Path, stem: str) -> None:
+        """Do nothing: the files are there."""
+
+
+def kept_answer(
+    folder: Path, stem: str, wanted: dict[str, Any], extras: Extras, uncertain: bool
+) -> KeptAnswer | None:
+    """Return the answer that lies in a folder, whole and as it is wanted; else None.
+
+    Args:
+        folder: Of the files.
+        stem: Of their names.
+        wanted: What its JSON must say.
+        extras: Which files must be there too.
+        uncertain: Whether those of the uncertainty must.
+    """
+    said = _read_answer(folder / f"{stem}.json")
+    if said is None or any(said.get(key) != value for key, value in wanted.items()):
+        return None
+    there = {
+        ".npy": True,
+        "_colour.png": True,
+        ".png": (said["unit"], said["quantity"]) == ("m", "depth"),
+        ".ply": extras.points,
+        "_edges.png": extras.edges,
+        "_uncertainty.npy": uncertain,
+        "_uncertainty.png": uncertain,
+    }
+    if not all((folder / f"{stem}{end}").is_file() for end, wanted in there.items() if wanted):
+        return None
+    return KeptAnswer(said, folder, stem)
+
+
+def _line(said: dict[str, Any]) -> str:
+    size = f"{said['width']}x{said['height']}"
+    if said["median"] is None:
+        what = "nothing known"
+    elif said["quantity"] == "disparity":
+        what = "relative disparity (no scale)"
+    else:
+        unit = "m" if said["unit"] == "m" else "of the place's unit"
+        what = f"depth {said['min']:.2f} to {said['max']:.2f} {unit}, median "
+        what += f"{said['median']:.2f}, scale: {said['scale_source']}"
+    return f"{said['image']}: {size}, {what}, {said['seconds']:.2f} s"
+
+
 def _refuse_others(folder: Path, stem: str, begun: Path) -> None:
     there = [folder / f"{stem}{ending}" for ending in ENDINGS]
     first = next((path for path in there if path.exists()), None)
-    if first is None or begun.exists() or _is_answer(folder / f"{stem}.json"):
+    if first is None or begun.exists() or _read_answer(folder / f"{stem}.json") is not None:
         return
     raise InputError(
         f"a folder without files of these names is wanted, {first} is there and was not written "
@@ -222,13 +286,14 @@ def _refuse_others(folder: Path, stem: str, begun: Path) -> None:
     )
 
 
-def _is_answer(path: Path) -> bool:
-    """Return whether a file is what an answer says of itself."""
+def _read_answer(path: Path) -> dict[str, Any] | None:
+    """Return what an answer says of itself in a file; None where it is another file, or none."""
     try:
         said = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
-        return False
-    return isinstance(said, dict) and {"model_digest", "scale_source"} <= said.keys()
+        return None
+    ours = isinstance(said, dict) and {"model_digest", "scale_source"} <= said.keys()
+    return said if ours else None
 
 
 def _save(path: Path, values: NDArray[np.float32]) -> None:

@@ -10,20 +10,22 @@ import time
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sightline import __version__
 from sightline.errors import InputError, SightlineError
 from sightline.geometry import Camera
 from sightline.learning.runs import WEIGHTS
+from sightline.records.files import digest
 from sightline.tasks import Picture
 from sightline.tasks.depth.maps import DepthMap, DepthModel
 from sightline.tasks.depth.sizes import check_picture
 
 if TYPE_CHECKING:
-    from sightline.tasks.depth.outputs import DepthAnswer
+    from sightline.tasks.depth.outputs import DepthAnswer, Extras, KeptAnswer
     from sightline.tasks.depth.place_scale import PlaceScale, PlaceView
     from sightline.tasks.depth.scale import Scaled
     from sightline.tasks.depth.video import TemporalAligner
@@ -95,6 +97,30 @@ class DepthPredictor:
 
         return ENDINGS
 
+    def kept(self, photo: Path, folder: Path, stem: str) -> KeptAnswer | None:
+        """Return a photo's answer where an earlier call left it and it would be the same."""
+        from sightline.tasks.depth.outputs import kept_answer
+
+        wanted = {"image": str(photo), "model_digest": self.model.digest}
+        wanted["made_of"] = self._made_of(photo)
+        return kept_answer(folder, stem, wanted, self._extras, self.options.uncertainty)
+
+    @property
+    def _extras(self) -> Extras:
+        from sightline.tasks.depth.outputs import Extras
+
+        return Extras(self.options.points, self.options.edges)
+
+    def _made_of(self, photo: Path | None) -> str:
+        """Return a digest of what an answer hangs on, besides the network: the file, the options.
+
+        Files are known by size and time: contents would cost a read of everything.
+        """
+        table = None if self.options.metric is None else self.options.metric / "place.toml"
+        stats = [path.stat() for path in (photo, table) if path is not None and path.is_file()]
+        options = dataclasses.replace(self.options, weights=None, device="")
+        return digest(__version__, options, [[s.st_size, s.st_mtime_ns] for s in stats])
+
     def __call__(self, picture: Picture) -> DepthAnswer:
         """Return the depth of a picture.
 
@@ -112,13 +138,14 @@ class DepthPredictor:
             raise type(error)(f"{picture.name}: {message}") from error
 
     def _answer(self, picture: Picture) -> DepthAnswer:
-        from sightline.tasks.depth.outputs import DepthAnswer, Extras
+        from sightline.tasks.depth.outputs import DepthAnswer
 
         started = time.perf_counter()
         options = self.options
         image = shrunk(picture.image, options.max_side)
         said, spread = self._predict(image)
-        span, video, details = None, None, []
+        span, video = None, None
+        details: list[tuple[str, Any]] = [("made_of", self._made_of(picture.path))]
         if picture.frame is not None:
             video = self._video_of(picture)
             details += [("frame", picture.frame), ("timestamp_s", picture.timestamp_s)]
@@ -145,7 +172,7 @@ class DepthPredictor:
             time.perf_counter() - started,
             span if scaled.depth_map.quantity == said.quantity else None,
             None if spread is None else spread_of(scaled, said, spread),
-            Extras(options.points, options.edges),
+            self._extras,
             tuple(details),
             tuple(f"{picture.name}: {note}" for note in scaled.notes),
         )

@@ -185,6 +185,9 @@ class PhotoReader:
     default_out: Path | None = None
     endings: tuple[str, ...] = (".jpg",)
 
+    def kept(self, photo: Path, folder: Path, stem: str) -> None:
+        """Return nothing: a drawing does not hold the answers."""
+
     def __call__(self, picture: Picture) -> PhotoObjects:
         """Return the objects of a uint8 (H, W, 3) RGB picture.
 
