@@ -149,3 +149,9 @@ def test_a_name_in_the_run_is_the_models(tmp_path) -> None:
     folder = make_depth_run(tmp_path / "folder")
     write_config(folder / CONFIG, TINY, run={"name": "depth-small"})
     assert load_model(folder).name == "depth-small"
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "foo"])
+def test_a_device_that_is_not_there_is_one_line(device: str) -> None:
+    with pytest.raises(InputError, match=rf"a device of this machine is wanted .*{device} came"):
+        load_model("a/name", device=device)

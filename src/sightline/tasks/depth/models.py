@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from sightline.errors import InputError
 from sightline.learning.runs import CONFIG
 from sightline.tasks.depth.maps import DepthModel
@@ -23,9 +25,10 @@ def load_model(
         device: As torch names it: ``cpu``, ``cuda``.
 
     Raises:
-        InputError: There is no such thing, or it is of another task.
+        InputError: There is no such thing, it is of another task, or there is no such device.
         WeightsError: The weights cannot be had, or do not fit.
     """
+    _require_device(device)
     if source is None:
         from sightline.tasks.depth.checkpoint import need_default_model
 
@@ -54,3 +57,14 @@ def load_model(
             f"is wanted; {source} does not exist"
         )
     return load_pretrained(source, resolution=resolution, device=device)
+
+
+def _require_device(device: str) -> None:
+    """Refuse a device that is not there, before anything is read."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, ImportError) as error:  # by kind of device
+        there = "cpu, cuda" if torch.cuda.is_available() else "cpu"
+        raise InputError(
+            f"a device of this machine is wanted ({there}), {device} came; pass another --device"
+        ) from error
