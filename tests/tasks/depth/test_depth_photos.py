@@ -153,6 +153,20 @@ def test_a_video_keeps_the_scale_of_its_first_frame_until_a_cut() -> None:
     assert answers[1].to_json()["frame"] == 1
 
 
+def test_a_frame_says_by_how_much_its_network_s_metres_were_changed() -> None:
+    factors = iter((1.0, 2.0))
+    model = StandIn(lambda image: next(factors) * (2.0 + image[..., 0] / 100.0), "depth", "m")
+    predictor, frame = DepthPredictor(model, DepthOptions()), ramp_picture(80, 60)
+    first, second = (
+        predictor(Picture(f"walk.mp4#{k}", frame, Path("walk.mp4"), k, k / 10)) for k in range(2)
+    )
+    assert first.to_json()["video_scale"] == 1.0
+    said = second.to_json()
+    assert (said["video_scale"], said["video_shift"]) == (pytest.approx(0.5, rel=0.02), 0.0)
+    own = 2.0 * (2.0 + frame[..., 0] / 100.0)
+    np.testing.assert_allclose(second.values, said["video_scale"] * own, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [

@@ -154,6 +154,7 @@ class DepthPredictor:
                 said, span = aligned.depth_map, aligned.span
                 spread = None if spread is None else spread * aligned.scale
                 video.factor = None if aligned.cut else video.factor
+                details += [("video_scale", aligned.scale), ("video_shift", aligned.shift)]
                 details.append(("scene_cut", aligned.cut))
         view = None if self.place is None else self.place.view(picture, self._given(picture))
         camera, camera_source = self._camera(picture, view)
