@@ -338,6 +338,22 @@ def test_npy_beside_a_photo(tmp_path):
     assert float(data.read_target(data.items[0]).max()) == 2.5
 
 
+def test_predicted_depth_is_no_truth(tmp_path):
+    for k in range(2):
+        photo(tmp_path / "rgb" / f"{k}.jpg")
+    stored(tmp_path / "depth" / "0.png", 2000)
+    values = np.full((3, 4), 0.5, np.float32)
+    values[0, 0] = np.nan
+    for name in ("1.npy", "1_uncertainty.npy"):
+        np.save(tmp_path / "depth" / name, values)
+    (tmp_path / "depth" / "1.json").write_text('{"quantity": "disparity", "model_digest": "a"}')
+    data = open_depth(tmp_path)
+    assert (metres(data.labelled()), data.left_out) == ({"rgb/0.jpg": 2.0}, ())
+    (tmp_path / "depth" / "1.json").write_text('{"exposure": 0.1}')  # a camera's own notes
+    (tmp_path / "depth" / "1_uncertainty.npy").unlink()
+    assert metres(open_depth(tmp_path)) == {"rgb/0.jpg": 2.0, "rgb/1.jpg": 0.5}
+
+
 def test_folders_named_as_splits_are_splits(tmp_path):
     for split in ("train", "val", "test"):
         photo(tmp_path / split / "rgb" / "kitchen" / "a.jpg")

@@ -2,11 +2,13 @@
 
 ``rgb/0001.jpg`` goes with ``depth/0001.png``, ``a.jpg`` with ``a_depth.png`` or ``a.npy``,
 ``frame-000000.color.png`` with ``frame-000000.depth.png``, and the same in subfolders. Folders
-named train, val, validation and test are splits.
+named train, val, validation and test are splits. What ``sightline predict depth`` wrote is no
+truth, and is passed over.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,7 @@ _DEPTH_FOLDER = re.compile(rf"(?:{_DEPTH_WORDS})", re.IGNORECASE)
 _EITHER_END = r"(?:{0})[_.-](.+)|(.+?)[_.-](?:{0})"
 _PHOTO_NAME = re.compile(_EITHER_END.format(_PHOTO_WORDS), re.IGNORECASE)
 _DEPTH_NAME = re.compile(_EITHER_END.format(_DEPTH_WORDS), re.IGNORECASE)
+_PREDICTED_NAME = re.compile("_(?:colour|edges|uncertainty)$")
 _SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 #: Trainings on a set write pictures and arrays here.
 _OTHERS = frozenset({"runs", "cache"})
@@ -90,10 +93,22 @@ def _walk(path: Path) -> Iterator[tuple[Path, bool]]:
         for name in files:
             file = here / name
             suffix = file.suffix.lower()
+            said = f"{_PREDICTED_NAME.sub('', file.stem)}.json"
+            if said in files and _is_predicted(folder / said):
+                continue
             if suffix == ".npy" or (suffix == ".png" and (measured or _named_depth(file))):
                 yield file, True
             elif suffix in PHOTO_SUFFIXES and not measured:
                 yield file, False
+
+
+def _is_predicted(path: Path) -> bool:
+    """Return whether a file is what ``sightline predict depth`` says of maps beside it."""
+    try:
+        said = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(said, dict) and "model_digest" in said
 
 
 def _named_depth(file: Path) -> bool:
