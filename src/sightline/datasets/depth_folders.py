@@ -90,11 +90,12 @@ def _walk(path: Path) -> Iterator[tuple[Path, bool]]:
         here = folder.relative_to(path)
         names[:] = [name for name in names if name not in _OTHERS]
         measured = any(_is_depths(part) for part in here.parts)
+        there = frozenset(files)
         for name in files:
             file = here / name
             suffix = file.suffix.lower()
             said = f"{_PREDICTED_NAME.sub('', file.stem)}.json"
-            if said in files and _is_predicted(folder / said):
+            if said in there and _is_predicted(folder / said):
                 continue
             if suffix == ".npy" or (suffix == ".png" and (measured or _named_depth(file))):
                 yield file, True
