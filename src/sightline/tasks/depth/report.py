@@ -207,7 +207,7 @@ def _score_notes(scores: Mapping[str, Any]) -> list[str]:
     if "labelled_by" in scores:
         said.append(f"labels of {scores['labelled_by']}")
     if scores["clipped"]:
-        said.append(f"{scores['clipped']} pixels behind the camera or beyond the cap, put at it")
+        said.append(f"{scores['clipped']} pixels behind the camera or beyond the cap, put at a cap")
     if scores["unanswered"]:
         said.append(f"{scores['unanswered']} judged pixels without an answer count as wrong")
     if scores["negative_scale"]:
