@@ -10,6 +10,7 @@ from tiny_depth_networks import TINY, make_depth_anything, make_depth_run
 from sightline.errors import InputError, WeightsError
 from sightline.learning.backbones import read_state
 from sightline.learning.runs import CONFIG, WEIGHTS
+from sightline.records.depth_labels import LABELS_TOML
 from sightline.tasks.depth import checkpoint
 from sightline.tasks.depth.checkpoint import (
     BUNDLED,
@@ -155,3 +156,10 @@ def test_a_name_in_the_run_is_the_models(tmp_path) -> None:
 def test_a_device_that_is_not_there_is_one_line(device: str) -> None:
     with pytest.raises(InputError, match=rf"a device of this machine is wanted .*{device} came"):
         load_model("a/name", device=device)
+
+
+def test_a_folder_of_labels_is_no_network(run_dir, tmp_path) -> None:
+    (tmp_path / LABELS_TOML).touch()
+    (tmp_path / CONFIG).write_bytes((run_dir / CONFIG).read_bytes())
+    with pytest.raises(InputError, match="a network is wanted, .* holds labels that one made"):
+        load_model(tmp_path)

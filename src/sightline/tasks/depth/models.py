@@ -8,6 +8,7 @@ import torch
 
 from sightline.errors import InputError
 from sightline.learning.runs import CONFIG
+from sightline.records.depth_labels import is_label_folder
 from sightline.tasks.depth.maps import DepthModel
 from sightline.tasks.depth.predict import load_run
 from sightline.tasks.depth.pretrained import load_pretrained
@@ -43,6 +44,10 @@ def load_model(
                 f"the resolution {resolution:g}"
             )
         return load_onnx(path)
+    if is_label_folder(path):
+        raise InputError(
+            f"a network is wanted, {source} holds labels that one made; name the run of its teacher"
+        )
     if (path / CONFIG).is_file():
         return load_run(path, resolution=resolution, device=device)
     if path.is_dir() and not (path / "config.json").is_file():
