@@ -161,5 +161,5 @@ def test_a_device_that_is_not_there_is_one_line(device: str) -> None:
 def test_a_folder_of_labels_is_no_network(run_dir, tmp_path) -> None:
     (tmp_path / LABELS_TOML).touch()
     (tmp_path / CONFIG).write_bytes((run_dir / CONFIG).read_bytes())
-    with pytest.raises(InputError, match="a network is wanted, .* holds labels that one made"):
+    with pytest.raises(InputError, match=r"a network is wanted, .* holds labels that one made"):
         load_model(tmp_path)
