@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sightline import __version__
 from sightline.errors import InputError, SightlineError
 from sightline.geometry import Camera
 from sightline.learning.runs import WEIGHTS
@@ -35,6 +34,9 @@ _BUNDLED_NOTE = (
     "the network of the package is small and learned from renderings: for photos name a better "
     "one, such as --weights depth-anything/Depth-Anything-V2-Small-hf"
 )
+
+#: Of what is made of a network's map; another one, and answers that lie there are made again.
+_VERSION = 1
 
 #: Where files go when no folder is named; in ``depth`` data sets have what was measured.
 DEFAULT_OUT = Path("predicted-depth")
@@ -119,7 +121,7 @@ class DepthPredictor:
         table = None if self.options.metric is None else self.options.metric / "place.toml"
         stats = [path.stat() for path in (photo, table) if path is not None and path.is_file()]
         options = dataclasses.replace(self.options, weights=None, device="")
-        return digest(__version__, options, [[s.st_size, s.st_mtime_ns] for s in stats])
+        return digest(_VERSION, options, [[s.st_size, s.st_mtime_ns] for s in stats])
 
     def __call__(self, picture: Picture) -> DepthAnswer:
         """Return the depth of a picture.
