@@ -25,9 +25,9 @@ from sightline.app.papers.paper003.study import (
     Study,
     divide,
     kinds_of,
+    objects_encoder,
     readable,
     source_of,
-    write_objects_encoder,
 )
 from sightline.app.papers.results import Reproduction, Section
 from sightline.datasets.depth import open_depth
@@ -39,10 +39,18 @@ from sightline.tasks.depth.batches import DepthBatches, split_batch
 from sightline.tasks.depth.config import DepthConfig, read_config
 from sightline.tasks.depth.encoders import frozen_encoder
 from sightline.tasks.depth.metrics import METRICS
+from sightline.tasks.depth.model import create_model
 from sightline.tasks.objects.predict import need_default_model
 
 QUICK = Paper003Config(
-    epochs=1, width=0.1, frame_width=64, frame_height=48, batch=6, labelled=0.25, ratio=2.0
+    epochs=1,
+    width=0.1,
+    encoder_weights="none",
+    frame_width=64,
+    frame_height=48,
+    batch=6,
+    labelled=0.25,
+    ratio=2.0,
 )
 
 
@@ -370,9 +378,8 @@ def test_perturbations_show_what_they_say() -> None:
     assert everything.shape == frames.shape
 
 
-def test_the_objects_networks_resnet_is_taken_whole(tmp_path: Path) -> None:
-    file = tmp_path / "encoder.safetensors"
-    spec = write_objects_encoder(file)
+def test_the_objects_networks_resnet_is_taken_whole() -> None:
+    spec, file = objects_encoder()
     encoder = frozen_encoder(f"{spec}:{file}")
     network = need_default_model().network
     images = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
@@ -385,6 +392,19 @@ def test_the_objects_networks_resnet_is_taken_whole(tmp_path: Path) -> None:
     assert found.std() > 0.1
     assert encoder.contract.mean == network.contract.mean  # both normalise as ImageNet
     assert encoder.contract.std == network.contract.std
+
+
+def test_the_networks_start_from_the_objects_networks_resnet(tmp_path: Path) -> None:
+    study = Study(None, tmp_path, Paper003Config(), lambda _stage, _fraction: None)
+    settings = study.training()
+    assert settings.weights == str(objects_encoder()[1])
+    loaded = create_model(settings).state_dict()["encoder.conv1.weight"]
+    fresh = create_model(settings, weights="none").state_dict()["encoder.conv1.weight"]
+    assert (loaded != fresh).any()
+    scratch = Study(
+        None, tmp_path, Paper003Config(encoder_weights="none"), lambda _stage, _fraction: None
+    )
+    assert scratch.training().weights == "none"
 
 
 def test_settings_are_checked_and_quick_is_small() -> None:

@@ -5,12 +5,13 @@ The parts keep torchvision's names (``conv1`` ... ``layer4``), so that its weigh
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from sightline.errors import CatalogError
+from sightline.errors import CatalogError, WeightsError
 from sightline.learning.backbones import (
     imagenet_state,
     load_strictly,
@@ -23,6 +24,8 @@ from sightline.learning.torchvision_compat import import_torchvision
 STEM = ("conv1", "bn1", "relu", "maxpool")
 #: Its stages; He et al. count them from 2.
 STAGES = ("layer1", "layer2", "layer3", "layer4")
+#: A tensor of a ResNet, by itself or as a part of another network.
+_INSIDE = re.compile(r"(.*?\.)??((?:conv1|bn1|layer[1-4])\..+)")
 #: Channels of the four stages' blocks, and of the stem.
 _CHANNELS = (64, 128, 256, 512)
 
@@ -59,19 +62,43 @@ def resnet_weights(name: str, weights: str) -> tuple[dict[str, Tensor] | None, s
 
     Args:
         name: torchvision's name.
-        weights: ``imagenet``, a ``.pth`` or ``.safetensors`` file, or ``none``.
+        weights: ``imagenet``, a ``.pth`` or ``.safetensors`` file, or ``none``. The file may be
+            another network's that has the ResNet in it, such as ``model.safetensors`` of a run of
+            the objects task.
 
     Raises:
-        WeightsError: They cannot be had.
+        WeightsError: They cannot be had, or the file has several ResNets in it.
     """
     if weights == "none":
         return None, "none: trained from scratch"
     if weights == "imagenet":
         state, origin = imagenet_state(name), "torchvision's ImageNet weights"
     else:
-        state, origin = read_state(Path(weights)), weights
-    state = {key.removeprefix("module."): value for key, value in state.items()}
+        state, origin = _resnet_inside(read_state(Path(weights)), weights), weights
     return {k: v for k, v in state.items() if not k.startswith("fc.")}, origin
+
+
+def _resnet_inside(state: dict[str, Tensor], origin: str) -> dict[str, Tensor]:
+    """Return the tensors of the one ResNet in a network, by the ResNet's own names.
+
+    Raises:
+        WeightsError: There are several.
+    """
+    if "conv1.weight" in state:
+        return state
+    matches = [match for key in state if (match := _INSIDE.fullmatch(key))]
+    # a bn1 alone is another part's
+    parts = {match[1] for match in matches if not match[2].startswith("bn1.")}
+    found: dict[str, Tensor] = {}
+    for match in matches:
+        if match[1] in parts and match[2] in found:
+            raise WeightsError(
+                f"{origin}: weights of one ResNet are wanted, there are several ({match[0]} is "
+                "the second of its name); take a file with one"
+            )
+        if match[1] in parts:
+            found[match[2]] = state[match[0]]
+    return found or state
 
 
 def load_resnet(net: nn.Module, name: str, state: dict[str, Tensor] | None, origin: str) -> None:

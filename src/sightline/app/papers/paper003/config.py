@@ -10,6 +10,9 @@ from typing import Any, Literal
 from sightline.learning.config import refuse
 from sightline.tasks.depth.config import DepthConfig
 
+#: What the encoder starts from where nothing is downloaded.
+OBJECTS = "objects"
+
 Table = Literal["ablation", "metrics", "classification"]
 Picture = Literal["colour", "grey"]
 
@@ -40,9 +43,12 @@ class Paper003Config:
     """Encoder of all the networks, see `sightline train depth --help`."""
     width: float = 0.5
     """Its channels over its own."""
-    frame_width: int = 192
+    encoder_weights: str = OBJECTS
+    """What the encoder starts from, as the method's starts from DINOv2: objects: the ResNet of the
+    package's objects network (resnet18 at 0.5); none; imagenet; or a FILE."""
+    frame_width: int = 128
     """Width of the training frames, in pixels."""
-    frame_height: int = 144
+    frame_height: int = 96
     """Height of the training frames, in pixels."""
     batch: int = 24
     """Images a step, labelled and pseudo-labelled together."""
@@ -140,8 +146,9 @@ class Paper003Config:
             quick=False,
             scenes=self.scenes or 60,
             width=0.25,
-            frame_width=128,
-            frame_height=96,
+            encoder_weights="none",
+            frame_width=96,
+            frame_height=64,
             epochs=min(self.epochs, 4),
             batch=12,
             mlp_epochs=min(self.mlp_epochs, 10),

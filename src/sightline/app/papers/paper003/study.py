@@ -12,20 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.app.papers.paper003.config import Paper003Config
+from sightline.app.papers.paper003.config import OBJECTS, Paper003Config
 from sightline.errors import InputError, SightlineError
 from sightline.learning.fit import HISTORY
 from sightline.learning.runs import WEIGHTS, read_run_table
 from sightline.records.depth import DepthImage, DepthSet
-from sightline.records.files import atomic_path, digest
+from sightline.records.files import digest
 from sightline.tasks.depth.config import DepthConfig
 
 Progress = Callable[[str, float], None]
 
 #: Where the rendered set goes, in the folder of results.
 WORLD = "depth"
-#: The bundled objects network's ResNet, as a frozen encoder.
-ENCODER = "encoder.safetensors"
 #: More kinds of scenes than these are not told apart in tables.
 _MOST_KINDS = 8
 
@@ -138,7 +136,7 @@ class Study:
         """Return the folder of the teacher's labels of the hidden images, made where not there."""
         if "labels" not in self._runs:
             teacher = self.run("teacher").resolve()
-            settings = self.config.training(stage="label", teacher=str(teacher))
+            settings = self.training(stage="label", teacher=str(teacher))
             self._runs["labels"] = self._train("labels", self.parts.hidden, settings)
         return self._runs["labels"]
 
@@ -149,21 +147,27 @@ class Study:
         """
         config = self.config
         if key == "labelled":
-            return config.training(batch=config.labelled_batch)
+            return self.training(batch=config.labelled_batch)
         if key == "teacher":
             steps = config.batch / config.labelled_batch
-            return config.training(epochs=round(config.epochs * steps))
+            return self.training(epochs=round(config.epochs * steps))
         changes = dict(ROWS[key].changes)
         if key == "aligned":
             changes["features"] = self.features()
-        return config.training(stage="student", labels=str(self.labels().resolve()), **changes)
+        return self.training(stage="student", labels=str(self.labels().resolve()), **changes)
+
+    def training(self, **changes: Any) -> DepthConfig:
+        """Return one training's settings: the student's but for what is changed."""
+        start = self.config.encoder_weights
+        if start == OBJECTS:
+            start = str(objects_encoder()[1])
+        return self.config.training(weights=start, **changes)
 
     def features(self) -> str:
         """Return the frozen encoder that features are aligned with, by its name for settings."""
         if self.config.features:
             return self.config.features
-        file = (self.folder / ENCODER).resolve()
-        spec = write_objects_encoder(file)
+        spec, file = objects_encoder()
         return f"{spec}:{file}"
 
     def about(self, key: str) -> dict[str, Any]:
@@ -208,10 +212,18 @@ class Study:
         return (
             f"{count} images with depth of {len(sources(parts.labelled.part('train')))} scenes, "
             f"{len(parts.hidden)} without of {len(sources(parts.hidden))}; every row: "
-            f"{config.encoder} at {config.width:g} of its channels, from scratch, "
+            f"{config.encoder} at {config.width:g} of its channels, {self._start()}, "
             f"{config.frame_width}x{config.frame_height}, seed {config.seed}, {budget}; the "
             "method: ViT-L from DINOv2's weights, 518x518, 1.5M images with depth, 62M without"
         )
+
+    def _start(self) -> str:
+        """Return what the encoder starts from, in words."""
+        if self.config.encoder_weights == "none":
+            return "from scratch"
+        if self.config.encoder_weights == OBJECTS:
+            return "started from the ResNet of the package's objects network"
+        return f"started from {self.config.encoder_weights}"
 
     def features_note(self) -> str:
         """Return which frozen encoder the last row is aligned with, in words."""
@@ -326,30 +338,13 @@ def render_world(folder: Path, config: Paper003Config, progress: Progress) -> De
     return write_depth_world(folder, world, progress)
 
 
-def write_objects_encoder(file: Path) -> str:
-    """Write the ResNet of the package's objects network; return its name and width.
-
-    Args:
-        file: Where to; kept where it is there.
-    """
-    from safetensors.torch import save_file
-
-    from sightline.learning.backbones import read_state
+def objects_encoder() -> tuple[str, Path]:
+    """Return name and width of the ResNet of the package's objects network, and its file."""
     from sightline.tasks.objects.checkpoint import BUNDLED
     from sightline.tasks.objects.config import read_config
 
     config = read_config(BUNDLED / "config.toml")
-    if not file.is_file():
-        state = {
-            key.split(".", 1)[1]: value.float() if value.is_floating_point() else value
-            for key, value in read_state(BUNDLED / WEIGHTS).items()
-            if key.startswith(("features.", "category."))
-        }
-        resnet = {key: value.contiguous() for key, value in state.items()
-                  if not key.startswith("fc.")}  # fmt: skip
-        with atomic_path(file) as temporary:
-            save_file(resnet, temporary)
-    return f"{config.backbone}@{config.width:g}"
+    return f"{config.backbone}@{config.width:g}", BUNDLED / WEIGHTS
 
 
 def _passes(count: int) -> str:
