@@ -15,6 +15,7 @@ from sightline.errors import GeometryError, PlaceError
 from sightline.geometry import Pose
 from sightline.media import read_photo
 from sightline.tasks import Picture
+from sightline.tasks.depth.checkpoint import need_default_model
 from sightline.tasks.depth.outputs import DepthAnswer
 from sightline.tasks.depth.photos import DepthOptions, DepthPredictor
 from sightline.tasks.depth.place_scale import PlaceScale, _in_front
@@ -98,6 +99,22 @@ def test_frames_and_photos_get_metres(
         assert "points of the place" in answer.scaled.source
         errors.append(abs_rel(answer.values, truth))
     assert np.mean(errors) <= largest
+
+
+def test_the_packages_network_gets_metres_too(
+    floor: FloorPlace, scale: PlaceScale, renderer: MeshRenderer
+) -> None:
+    """The issue's bound again, with a network that was never in this building."""
+    frames = floor.place.frames()
+    asked = [(floor.root / "images" / frames[i].image, floor.true_frames[i]) for i in (2, 12, 22)]
+    asked += [(path, floor.true_queries[i]) for i, path in enumerate(floor.queries)]
+    predictor = DepthPredictor(need_default_model(), DepthOptions(), scale)
+    errors = [
+        abs_rel(predictor(picture(path)).values, exact(renderer, floor, pose))
+        for path, pose in asked
+    ]
+    assert np.mean(errors) <= 0.1
+    assert np.median(errors) <= 0.06
 
 
 def test_photos_of_elsewhere_get_no_scale(floor: FloorPlace, scale: PlaceScale) -> None:

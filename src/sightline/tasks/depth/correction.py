@@ -22,16 +22,16 @@ Array = NDArray[np.float64]
 LEAST_POINTS = 40
 
 #: Nodes across, down and over depth.
-_GRIDS = ((8, 6, 1), (8, 6, 4))
+_GRIDS = ((8, 6, 1), (8, 6, 4), (12, 9, 4))
 #: How stiff a field may be.
-_STIFF = (0.03, 0.3, 3.0)
+_STIFF = (0.01, 0.1, 1.0)
 #: Pull of each node towards no correction.
 _PULL = 1e-3
 _FOLDS = 5
 #: A field must leave less than this share of the error on points it has not seen.
 _HELPS = 0.9
-#: Strongest correction, in log depth: a factor of 2.
-_LARGEST = float(np.log(2.0))
+#: Strongest correction, in log depth: a factor of 4.
+_LARGEST = float(np.log(4.0))
 #: Residuals beyond this, in log depth, count less and less.
 _HUBER = 0.05
 _ROUNDS = 4

@@ -24,9 +24,10 @@ LEAST_POINTS = 8
 #: Nothing is said to be farther than so many times the farthest known point.
 _BEYOND = 3.0
 
-#: Points farther off than this after the fit, in log depth (a factor of 1.5), are taken as wrong,
-#: or as hidden behind what the network sees.
-_CORRECTED = 0.4
+#: Points farther off than this after the fit, in log depth (a factor of 4.5), are taken as wrong.
+#: Nearer ones tell where a weak network is wrong, more often than they are hidden or wrong
+#: themselves; what they say is judged by points left out.
+_CORRECTED = 1.5
 
 
 @dataclass(frozen=True, eq=False)
