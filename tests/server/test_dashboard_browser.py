@@ -193,16 +193,23 @@ def keep_picture(driver: Driver, name: str) -> None:
 
 
 def center_in_plan_px(driver: Driver, view: str, selector: str) -> tuple[float, float]:
-    """Return where an element's centre is drawn, measured on the screen against the plan."""
-    script = """
-    const box = (e) => e.getBoundingClientRect();
-    const plan = box(document.querySelector(arguments[0] + " .plan-picture"));
-    const mark = box(document.querySelector(arguments[0] + " " + arguments[1]));
-    const perPixel = plan.width / arguments[2];
-    return [(mark.x + mark.width / 2 - plan.x) / perPixel - 0.5,
-            (mark.y + mark.height / 2 - plan.y) / perPixel - 0.5];
+    """Return where an element's centre is drawn, measured on the screen against the plan.
+
+    After a frame has been drawn: a view just shown is laid out in it (ResizeObserver).
     """
-    u, v = driver.execute_script(script, f"#view-{view}", selector, PLAN_WIDTH)
+    script = """
+    const [view, selector, width, done] = arguments;
+    const box = (e) => e.getBoundingClientRect();
+    const measure = () => {
+      const plan = box(document.querySelector(view + " .plan-picture"));
+      const mark = box(document.querySelector(view + " " + selector));
+      const perPixel = plan.width / width;
+      done([(mark.x + mark.width / 2 - plan.x) / perPixel - 0.5,
+            (mark.y + mark.height / 2 - plan.y) / perPixel - 0.5]);
+    };
+    requestAnimationFrame(() => requestAnimationFrame(measure));
+    """
+    u, v = driver.execute_async_script(script, f"#view-{view}", selector, PLAN_WIDTH)
     return u, v
 
 
