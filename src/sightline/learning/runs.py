@@ -58,6 +58,13 @@ def read_run_table(run_dir: Path) -> dict[str, Any]:
     return table
 
 
+def trained_in(run_dir: Path) -> list[Path]:
+    """Return the folders that a run's data may lie in: around itself, then where they were."""
+    recorded = str(read_run_table(run_dir).get("folder", ""))
+    around = run_dir.resolve().parent
+    return [around.parent] * (around.name == "runs") + [Path(recorded)] * bool(recorded)
+
+
 def save_weights(path: Path, network: nn.Module, *, half: bool = False, **metadata: Any) -> None:
     """Write the whole network's weights as safetensors, atomically.
 

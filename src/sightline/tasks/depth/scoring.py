@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sightline.errors import InputError
-from sightline.learning.runs import CONFIG, WEIGHTS, is_run, read_run_table
+from sightline.learning.runs import CONFIG, WEIGHTS, is_run, read_run_table, trained_in
 from sightline.records.depth_labels import is_label_folder
 from sightline.records.files import digest
 
@@ -132,7 +132,7 @@ def run_depth(run_dir: Path) -> DepthSet:
     from sightline.datasets.depth import open_depth
 
     recorded, name = (str(read_run_table(run_dir).get(key, "")) for key in ("folder", "set"))
-    for place in _trained_in(run_dir):
+    for place in trained_in(run_dir):
         tables = (place / f"{name}{suffix}" for suffix in (".csv", ".txt", ".tsv", ".lst"))
         table = next((file for file in tables if name and file.is_file()), place)
         try:
@@ -143,13 +143,6 @@ def run_depth(run_dir: Path) -> DepthSet:
         f"{run_dir} was trained on the images of {recorded or 'another machine'}, which are not "
         "there any more; name a depth set"
     )
-
-
-def _trained_in(run_dir: Path) -> list[Path]:
-    """Return the folders that a run's images may lie in, around itself first."""
-    recorded = str(read_run_table(run_dir).get("folder", ""))
-    around = run_dir.resolve().parent
-    return [around.parent] * (around.name == "runs") + [Path(recorded)] * bool(recorded)
 
 
 def _seen_in_training(data: DepthSet, runs: Sequence[Path], scoring: DepthScoring) -> DepthSet:
@@ -163,7 +156,7 @@ def _seen_in_training(data: DepthSet, runs: Sequence[Path], scoring: DepthScorin
     notes = [
         f"{run.name} learned from these images, or some of them: it does worse on others"
         for run in runs
-        if root in [place.resolve() for place in _trained_in(run)]
+        if root in [place.resolve() for place in trained_in(run)]
     ]
     return replace(data, notes=(*data.notes, *notes))
 

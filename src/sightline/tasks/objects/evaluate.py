@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline.errors import InputError, MediaError
-from sightline.learning.runs import CONFIG, WEIGHTS, read_run_table
+from sightline.learning.runs import CONFIG, WEIGHTS, read_run_table, trained_in
 from sightline.media import read_photo
 from sightline.records.files import digest, digest_files, locked_folder, write_json
 from sightline.records.objects import ObjectSet, ObjectView
@@ -168,10 +168,7 @@ def run_objects(run_dir: Path) -> ObjectSet:
     from sightline.datasets.objects import open_objects
 
     recorded = str(read_run_table(run_dir).get("folder", ""))
-    places = [Path(recorded)] if recorded else []
-    if run_dir.resolve().parent.name == "runs":
-        places.insert(0, run_dir.resolve().parent.parent)
-    for place in places:
+    for place in trained_in(run_dir):
         try:
             return open_objects(place)
         except InputError:
