@@ -21,7 +21,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     job = json.loads(sys.stdin.readline())
     render, folder = _named(job["render"]), Path(job["folder"])
-    config = _named(job["config"])(**job["values"])
+    # JSON knows no tuples, and a config's lists are tuples
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in job["values"].items()}
+    config = _named(job["config"])(**values)
     for line in sys.stdin:
         try:
             render(folder, config, int(line))

@@ -98,7 +98,7 @@ def test_what_is_there_is_not_rendered_again(
     assert len(done) == 2 * depth_config.views_per_scene
     assert not (root / "depth.csv").exists()
     # What a killed process leaves: a scene's folder under its temporary name.
-    leftover = root / "images" / f".{scene_name(2)}.1-abc.tmp"
+    leftover = root / "images" / f".{scene_name(depth_config, 2)}.1-abc.tmp"
     leftover.mkdir()
     write_depth_world(root, depth_config, processes=1)
     assert _stamps(root).items() >= done.items()
@@ -118,6 +118,13 @@ def test_a_written_set_is_left_as_it_is(
     assert _content(depth_world.root) == before
 
 
+def test_the_kinds_of_scenes_are_chosen(tmp_path: Path, depth_config: DepthWorldConfig):
+    config = replace(depth_config, scenes=4, views_per_scene=1, kinds=("room", "desk"))
+    data = write_depth_world(tmp_path / "set", config, processes=2)
+    found = [item.source for item in data.items]
+    assert found == ["room_00000", "desk_00001", "room_00002", "desk_00003"]
+
+
 def test_threads_render_the_same(
     tmp_path: Path, depth_world: DepthSet, depth_config: DepthWorldConfig
 ):
@@ -127,7 +134,7 @@ def test_threads_render_the_same(
     worker.join()
     render_scene(tmp_path, depth_config, 0)
     for index in (0, 1):
-        name = scene_name(index)
+        name = scene_name(depth_config, index)
         assert _content(tmp_path / name) == _content(depth_world.root / "images" / name)
 
 
@@ -136,6 +143,7 @@ def test_threads_render_the_same(
     [
         ({"seed": -1}, "seed"),
         ({"scenes": 0}, "one scene or more"),
+        ({"kinds": ()}, "--kinds room"),
         ({"image_width": 16}, "32 pixels"),
         ({"min_fov_deg": 70.0, "max_fov_deg": 60.0}, "narrowest first"),
         ({"validation_share": 0.6, "test_share": 0.4}, "some scenes to train on"),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from sightline.errors import InputError
 
+Kind = Literal["room", "desk", "corridor", "street"]
+
 #: Scenes take these kinds in turn: most are rooms, as most pictures with measured depth are.
-KINDS = (
+KINDS: tuple[Kind, ...] = (
     "room", "desk", "street", "room", "corridor", "room", "desk", "street", "room", "room",
 )  # fmt: skip
 
@@ -17,7 +20,10 @@ class DepthWorldConfig:
     """Photos of many rooms, desks, corridors and streets with exact depth."""
 
     scenes: int = 2000
-    """How many scenes; of ten, five are rooms, two desks, one a corridor, two streets."""
+    """How many scenes."""
+    kinds: tuple[Kind, ...] = KINDS
+    """What the scenes are, in turn; not given, of ten five are rooms, two desks, one a corridor, two
+    streets."""
     views_per_scene: int = 6
     """Photos of each scene, each from another place, with another lens and exposure."""
     image_width: int = 256
@@ -43,6 +49,8 @@ class DepthWorldConfig:
                 "a seed of 0 or more and one scene or more of one view or more are wanted, seed "
                 f"{self.seed}, {self.scenes} scenes, {self.views_per_scene} views came"
             )
+        if not self.kinds:
+            raise InputError("a kind of scene or more is wanted, none came; try `--kinds room`")
         if min(self.image_width, self.image_height) < 32:
             raise InputError(
                 "photos of 32 pixels or more each way are wanted, "

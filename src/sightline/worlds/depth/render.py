@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sightline.geometry import Camera, Pose
 from sightline.records.files import atomic_path
-from sightline.worlds.depth.config import KINDS, DepthWorldConfig
+from sightline.worlds.depth.config import DepthWorldConfig
 from sightline.worlds.depth.photograph import QUALITIES, Sky, develop
 from sightline.worlds.depth.rooms import build_corridor, build_desk, build_room
 from sightline.worlds.depth.scene import DepthScene, DepthWorkshop, View
@@ -38,14 +38,14 @@ _BUILDERS = {
 _KEPT = threading.local()
 
 
-def kind_of(index: int) -> str:
+def kind_of(config: DepthWorldConfig, index: int) -> str:
     """Return the kind of scene ``index``."""
-    return KINDS[index % len(KINDS)]
+    return config.kinds[index % len(config.kinds)]
 
 
-def scene_name(index: int) -> str:
+def scene_name(config: DepthWorldConfig, index: int) -> str:
     """Return a scene's name, which is its folder's."""
-    return f"{kind_of(index)}_{index:05d}"
+    return f"{kind_of(config, index)}_{index:05d}"
 
 
 def photo_name(view: int) -> str:
@@ -62,8 +62,8 @@ def depth_name(view: int) -> str:
 def split_of(config: DepthWorldConfig) -> tuple[str, ...]:
     """Return each scene's split; all kinds of scenes have the same shares of each."""
     splits = ["train"] * config.scenes
-    for place, kind in enumerate(sorted(set(KINDS))):
-        mine = [k for k in range(config.scenes) if kind_of(k) == kind]
+    for place, kind in enumerate(sorted(set(config.kinds))):
+        mine = [k for k in range(config.scenes) if kind_of(config, k) == kind]
         order = np.random.default_rng([config.seed, place, 2]).permutation(mine)
         validation = round(config.validation_share * len(mine))
         test = round(config.test_share * len(mine))
@@ -83,7 +83,7 @@ def build_scene(config: DepthWorldConfig, index: int) -> DepthScene:
         seed=config.seed,
         split=split_of(config)[index],
     )
-    return _BUILDERS[kind_of(index)](work, (config.min_fov_deg, config.max_fov_deg))
+    return _BUILDERS[kind_of(config, index)](work, (config.min_fov_deg, config.max_fov_deg))
 
 
 def render_scene(images: Path, config: DepthWorldConfig, index: int) -> None:
@@ -97,7 +97,7 @@ def render_scene(images: Path, config: DepthWorldConfig, index: int) -> None:
     scene = build_scene(config, index)
     rng = np.random.default_rng([config.seed, index, 1])
     sky, rows = Sky(rng), []
-    with atomic_path(images / scene_name(index)) as temporary:
+    with atomic_path(images / scene_name(config, index)) as temporary:
         temporary.mkdir()
         renderer = _renderer_of(scene)
         for number in range(config.views_per_scene):

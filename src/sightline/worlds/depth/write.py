@@ -52,7 +52,7 @@ def write_depth_world(
     report = progress or (lambda stage, fraction: None)
     with claimed_folder(root, config, DEPTH_TOML, _FORMAT, "scenes"):
         images = root / "images"
-        names = [scene_name(k) for k in range(config.scenes)]
+        names = [scene_name(config, k) for k in range(config.scenes)]
         missing = unwritten(images, names, VIEWS_JSON)
         if missing:
             tell = partial(report, "rendering scenes")
@@ -69,7 +69,7 @@ def collect_views(root: Path, config: DepthWorldConfig) -> DepthSet:
     """Return the photos of scenes that are rendered, in the scenes' order."""
     items = []
     for index, split in enumerate(split_of(config)):
-        name = scene_name(index)
+        name = scene_name(config, index)
         folder = Path("images") / name
         rows = json.loads((root / folder / VIEWS_JSON).read_text(encoding="utf-8"))
         for number, row in enumerate(rows):
