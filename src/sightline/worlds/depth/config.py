@@ -22,7 +22,7 @@ class DepthWorldConfig:
     scenes: int = 2000
     """How many scenes."""
     kinds: tuple[Kind, ...] = KINDS
-    """What the scenes are, in turn; not given, of ten five are rooms, two desks, one a corridor, two
+    """What the scenes are, in turn; not given, of ten: five rooms, two desks, a corridor, two
     streets."""
     views_per_scene: int = 6
     """Photos of each scene, each from another place, with another lens and exposure."""

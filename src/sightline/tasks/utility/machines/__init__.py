@@ -1,0 +1,1 @@
+"""Classifiers and detectors as machines: pixels in, answers with confidences out."""

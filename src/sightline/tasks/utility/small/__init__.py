@@ -1,0 +1,1 @@
+"""Small classifiers and detectors, trained here, so that labels mean something offline."""
