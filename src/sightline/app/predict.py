@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import InputError, SightlineError
-from sightline.media import VideoFrame, iter_frames, list_photos, read_photo, video_writer
-from sightline.tasks import PhotoAnswers, PhotoPredictor, Picture
+from sightline.media import iter_frames, list_photos, read_photo, video_writer
+from sightline.tasks import BatchPredictor, PhotoAnswers, PhotoPredictor, Picture
 
 VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".flv", ".wmv", ".asf"),
     *(".mpg", ".mpeg", ".ts", ".mts", ".ogv"),
 )
 """A file that ends so is read as a video."""
+
+#: Pictures that wait for their answers together have about this many pixels, 3 bytes each.
+_PIXELS_AHEAD = 48_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,86 +89,183 @@ def predict_photos(
         SightlineError: The only photo or video of all, itself named, cannot be answered.
     """
     files = files_of(sources)
-    alone = len(sources) == 1 and not sources[0].is_dir()
     if every < 1:
         raise InputError(f"every frame (1) or each N-th of a video is wanted, {every} came")
     if out is not None and any(file.resolve().parent == out.resolve() for file in files):
         raise InputError(f"another folder than the photos' own is wanted for --out, {out} came")
-    stems = _Stems(predictor.endings)
-    for file in files:
-        film = file.stem
-        results: Iterator[tuple[int | None, PhotoAnswers | SightlineError]]
-        try:
-            if file.suffix.lower() in VIDEO_SUFFIXES:
-                film = stems.new(file.stem, (".mp4",))
-                target = out / f"{film}.mp4" if video and out is not None else None
-                results = _of_video(predictor, file, every, target)
+    call = _Call(predictor, out, every, video, _Stems(predictor.endings))
+    alone = len(sources) == 1 and not sources[0].is_dir()
+    for are_videos, group in groupby(files, key=_is_video):
+        for result in (call.videos if are_videos else call.photos)(group):
+            if not isinstance(result, _Broken):
+                yield result
+            elif alone:
+                raise result.error from None
             else:
-                kept = None if out is None else predictor.kept(file, out, stems.next(file.stem))
+                yield PhotoResult(result.file, None, _naming(result.file, str(result.error)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Broken:
+    """A photo or a video that cannot be answered as a whole."""
+
+    file: Path
+    error: SightlineError
+
+
+#: What needs no asking: the answers of an earlier call, or a failure.
+_Settled: TypeAlias = PhotoResult | _Broken
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """One call's wishes, as :func:`predict_photos` has them; and the names it has given."""
+
+    predictor: PhotoPredictor
+    out: Path | None
+    every: int
+    video: bool
+    stems: _Stems
+
+    def photos(self, files: Iterable[Path]) -> Iterator[_Settled]:
+        """Yield what came of each photo."""
+        # The name of a photo's files depends on whether those before it were answered.
+        ahead = 1 if self.out is not None else _batch(self.predictor)
+        for item in _answered(self.predictor, self._asked(files), ahead):
+            if not isinstance(item, tuple):
+                yield item
+                continue
+            picture, answers = item
+            file = picture.path or Path(picture.name)
+            if isinstance(answers, SightlineError):
+                yield _Broken(file, answers)
+                continue
+            if self.out is not None:
+                answers.write(self.out, self.stems.new(file.stem))
+            yield PhotoResult(file, answers)
+
+    def _asked(self, files: Iterable[Path]) -> Iterator[Picture | _Settled]:
+        """Yield the photos to ask about, and what needs no asking."""
+        for file in files:
+            if self.out is not None:
+                kept = self.predictor.kept(file, self.out, self.stems.next(file.stem))
                 if kept is not None:
-                    stems.new(file.stem)
+                    self.stems.new(file.stem)
                     yield PhotoResult(file, kept, kept=True)
                     continue
-                results = iter([(None, _of_photo(predictor, file))])
-            for frame, answers in results:
+            try:
+                picture = Picture(str(file), read_photo(file), file)
+            except SightlineError as error:
+                yield _Broken(file, error)
+            else:
+                yield picture
+
+    def videos(self, files: Iterable[Path]) -> Iterator[_Settled]:
+        """Yield what came of each frame of each video."""
+        for file in files:
+            try:
+                yield from self._video(file)
+            except _UnreadableError as failed:
+                yield failed.said
+
+    def _video(self, file: Path) -> Iterator[PhotoResult]:
+        film = self.stems.new(file.stem, (".mp4",))
+        target = self.out / f"{film}.mp4" if self.video and self.out is not None else None
+        frames = _frames(file, self.every)
+        with ExitStack() as stack:
+            write: Callable[[NDArray[np.uint8], float], None] | None = None
+            for item in _answered(self.predictor, frames, _batch(self.predictor)):
+                if not isinstance(item, tuple):
+                    raise _UnreadableError(item)  # the film of what came before is thrown away
+                picture, answers = item
                 if isinstance(answers, SightlineError):
-                    yield PhotoResult(file, None, _naming(file, str(answers)))
+                    error = _naming(file, _naming(Path(picture.name), str(answers)))
+                    yield PhotoResult(file, None, error)
                     continue
-                if out is not None:
-                    answers.write(out, stems.new(film if frame is None else f"{film}_{frame:06d}"))
+                if target is not None:
+                    write = write or stack.enter_context(video_writer(target))
+                    drawn = answers.picture()
+                    height, width = (side - side % 2 for side in drawn.shape[:2])
+                    write(drawn[:height, :width], picture.timestamp_s or 0.0)
+                if self.out is not None:
+                    answers.write(self.out, self.stems.new(f"{film}_{picture.frame:06d}"))
                 yield PhotoResult(file, answers)
-        except _UnreadableError as failed:
-            if alone:
-                raise failed.error from None
-            yield PhotoResult(file, None, _naming(file, str(failed.error)))
 
 
 class _UnreadableError(Exception):
-    """A photo or a video gives no answers; an answer that cannot be written is another matter."""
+    """A video cannot be read on; an answer that cannot be written is another matter."""
 
-    def __init__(self, error: SightlineError) -> None:
-        super().__init__(str(error))
-        self.error = error
+    def __init__(self, said: _Settled) -> None:
+        super().__init__(str(said.error))
+        self.said = said
 
 
-def _of_photo(predictor: PhotoPredictor, file: Path) -> PhotoAnswers:
+def _frames(file: Path, every: int) -> Iterator[Picture | _Settled]:
+    """Yield a video's frames, each ``every``-th; where it breaks off, why."""
     try:
-        return predictor(Picture(str(file), read_photo(file), file))
+        for frame in iter_frames(file):
+            if frame.index % every == 0:
+                name = f"{file}#{frame.index}"
+                yield Picture(name, frame.image, file, frame.index, frame.timestamp_s)
     except SightlineError as error:
-        raise _UnreadableError(error) from error
+        yield _Broken(file, error)
 
 
-def _of_video(
-    predictor: PhotoPredictor, file: Path, every: int, target: Path | None
-) -> Iterator[tuple[int | None, PhotoAnswers | SightlineError]]:
-    """Yield each frame's index and what came of it; ``target`` gets the answers' pictures."""
-    frames = iter_frames(file)
-    with ExitStack() as stack:
-        write: Callable[[NDArray[np.uint8], float], None] | None = None
-        while (frame := _next_frame(frames)) is not None:
-            if frame.index % every:
-                continue
-            name = f"{file}#{frame.index}"
-            try:
-                answers = predictor(
-                    Picture(name, frame.image, file, frame.index, frame.timestamp_s)
-                )
-            except SightlineError as error:
-                yield frame.index, type(error)(_naming(Path(name), str(error)))
-                continue
-            if target is not None:
-                write = write or stack.enter_context(video_writer(target))
-                drawn = answers.picture()
-                height, width = (side - side % 2 for side in drawn.shape[:2])
-                write(drawn[:height, :width], frame.timestamp_s)
-            yield frame.index, answers
+def _batch(predictor: PhotoPredictor) -> int:
+    return max(1, predictor.batch) if isinstance(predictor, BatchPredictor) else 1
 
 
-def _next_frame(frames: Iterator[VideoFrame]) -> VideoFrame | None:
+def _answered(
+    predictor: PhotoPredictor, asked: Iterable[Picture | _Settled], ahead: int
+) -> Iterator[tuple[Picture, PhotoAnswers | SightlineError] | _Settled]:
+    """Yield each picture with what came of it, and what is no picture as it is; in order.
+
+    Args:
+        predictor: What answers.
+        asked: Pictures, and what needs no answer.
+        ahead: How many pictures are read before they are answered together, at most; large ones
+            are answered sooner, so that memory is enough.
+    """
+    waiting: list[Picture | _Settled] = []
+    pixels = pictures = 0
+    for item in asked:
+        waiting.append(item)
+        if isinstance(item, Picture):
+            pictures += 1
+            pixels += item.image.shape[0] * item.image.shape[1]
+        if pictures >= ahead or pixels >= _PIXELS_AHEAD or pictures == 0:
+            yield from _ask(predictor, waiting)
+            waiting, pixels, pictures = [], 0, 0
+    yield from _ask(predictor, waiting)
+
+
+def _ask(
+    predictor: PhotoPredictor, waiting: Sequence[Picture | _Settled]
+) -> Iterator[tuple[Picture, PhotoAnswers | SightlineError] | _Settled]:
+    pictures = [item for item in waiting if isinstance(item, Picture)]
+    together: Iterator[PhotoAnswers] | None = None
+    if len(pictures) > 1 and isinstance(predictor, BatchPredictor):
+        # One of them may be to blame: each is then asked about alone.
+        with suppress(SightlineError):
+            together = iter(predictor.answer(pictures))
+    for item in waiting:
+        if not isinstance(item, Picture):
+            yield item
+        elif together is not None:
+            yield item, next(together)
+        else:
+            yield item, _alone(predictor, item)
+
+
+def _alone(predictor: PhotoPredictor, picture: Picture) -> PhotoAnswers | SightlineError:
     try:
-        return next(frames, None)
+        return predictor(picture)
     except SightlineError as error:
-        raise _UnreadableError(error) from error
+        return error
+
+
+def _is_video(file: Path) -> bool:
+    return file.suffix.lower() in VIDEO_SUFFIXES
 
 
 class _Stems:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import reduce
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
@@ -129,3 +130,49 @@ class PhotoPredictor(Protocol):
 
     def __call__(self, picture: Picture, /) -> PhotoAnswers:
         """Return what a picture shows."""
+
+
+@runtime_checkable
+class BatchPredictor(PhotoPredictor, Protocol):
+    """A predictor that answers for many pictures in less time than for one after the other."""
+
+    @property
+    def batch(self) -> int:
+        """How many it is asked about at a time, at most."""
+
+    def answer(self, pictures: Sequence[Picture], /) -> Sequence[PhotoAnswers]:
+        """Return what each picture shows, the same as when asked about it alone.
+
+        Raises:
+            SightlineError: One of them cannot be answered; each is then asked about alone.
+        """
+
+
+@dataclass(frozen=True)
+class LastWord:
+    """What a predictor says of all pictures together.
+
+    Attributes:
+        lines: For people.
+        rows: The same for ``--json``.
+        notes: What was written, and where.
+    """
+
+    lines: tuple[str, ...] = ()
+    rows: tuple[dict[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class ClosingPredictor(PhotoPredictor, Protocol):
+    """A predictor that says something of all pictures together: a table, a report, an order."""
+
+    def collect(self, answers: PhotoAnswers, /) -> None:
+        """Keep of one picture's answers what the last word needs; in the pictures' order."""
+
+    def close(self, *, stopped: bool) -> LastWord:
+        """Write what was asked for of all pictures that were collected; called once, at the end.
+
+        Args:
+            stopped: Whether pictures are missing because the user or an error stopped the work.
+        """

@@ -16,7 +16,7 @@ from sightline.cli.options import parse, take_task
 from sightline.cli.progress import PictureCount
 from sightline.errors import InputError
 from sightline.learning.runs import CONFIG
-from sightline.tasks import PhotoAnswers, Task
+from sightline.tasks import ClosingPredictor, LastWord, PhotoAnswers, Task
 
 _SOURCES_HELP = (
     "Photos, folders of photos, or videos; before them the run folder of a network, where it is "
@@ -55,20 +55,27 @@ def run(arguments: Sequence[str]) -> int:
         _say(f"note: {note}")
     results = predict_photos(predictor, sources, out, every=options.every, video=options.video)
     count = PictureCount(len(files))
-    stopped, kept = False, 0
+    closing = predictor if isinstance(predictor, ClosingPredictor) else None
+    stopped, kept = True, 0
     try:
         for result in results:
             count.clear()
             if result.answers is None:
                 _say(f"error: {' '.join(result.error.split())}")
             else:
+                if closing is not None:
+                    closing.collect(result.answers)
                 _print(result.answers, as_json=options.json)
             count.add(result.photo, good=result.answers is not None)
             kept += result.kept
+        stopped = False
     except KeyboardInterrupt:
-        stopped = True
-    count.clear()
-    if predictor.default_out is not None or stopped:
+        pass
+    finally:  # also where the reader of our output left, or a disk is full
+        count.clear()
+        if closing is not None:
+            _print_last(closing.close(stopped=stopped), as_json=options.json)
+    if predictor.default_out is not None or closing is not None or stopped:
         _say(_summary(count, kept, out, stopped))
     return _INTERRUPTED if stopped else int(count.failed > 0)
 
@@ -91,6 +98,13 @@ def _print(answers: PhotoAnswers, *, as_json: bool) -> None:
     rows = answers.rows() if as_json else []
     for line in map(json.dumps, rows) if as_json else answers.lines():
         print(line, flush=True)
+
+
+def _print_last(last: LastWord, *, as_json: bool) -> None:
+    for line in map(json.dumps, last.rows) if as_json else last.lines:
+        print(line, flush=True)
+    for note in last.notes:
+        _say(f"note: {note}")
 
 
 def _say(line: str) -> None:
