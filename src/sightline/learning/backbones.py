@@ -247,16 +247,42 @@ def torchvision_classifier(name: str, *, aux: bool = False) -> nn.Module:
     return net
 
 
-def imagenet_state(name: str) -> dict[str, Tensor]:
+def imagenet_weights(name: str) -> Any:
+    """Return torchvision's description of a classifier's ImageNet weights: the papers' ones."""
+    of_network = import_torchvision().models.get_model_weights(name)
+    if "IMAGENET1K_V1" in of_network.__members__:
+        return of_network.IMAGENET1K_V1
+    return of_network.DEFAULT
+
+
+def imagenet_state(
+    name: str,
+    advice: str = "pass `--weights FILE` with a copy, or `--weights none` to train from scratch",
+) -> dict[str, Tensor]:
     """Return torchvision's ImageNet weights of a classifier, through the torch cache.
+
+    Args:
+        name: As torchvision has it.
+        advice: What to do where they cannot be downloaded.
 
     Raises:
         WeightsError: They cannot be downloaded.
     """
-    models = import_torchvision().models
-    chosen = models.get_model_weights(name).DEFAULT
-    if "IMAGENET1K_V1" in models.get_model_weights(name).__members__:
-        chosen = models.get_model_weights(name).IMAGENET1K_V1  # the papers' weights
+    return hub_state(name, imagenet_weights(name), advice, kind="ImageNet weights")
+
+
+def hub_state(name: str, chosen: Any, advice: str, kind: str = "weights") -> dict[str, Tensor]:
+    """Return weights that torchvision describes, through the torch cache.
+
+    Args:
+        name: Of the network.
+        chosen: A member of its enumeration of weights.
+        advice: What to do where they cannot be downloaded.
+        kind: What the message calls them.
+
+    Raises:
+        WeightsError: They cannot be downloaded.
+    """
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*TypedStorage is deprecated.*")
@@ -264,8 +290,7 @@ def imagenet_state(name: str) -> dict[str, Tensor]:
     except (OSError, RuntimeError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise WeightsError(
-            f"ImageNet weights of {name} cannot be downloaded from {chosen.url} ({first}); "
-            "pass `--weights FILE` with a copy, or `--weights none` to train from scratch"
+            f"{kind} of {name} cannot be downloaded from {chosen.url} ({first}); {advice}"
         ) from error
     return state
 

@@ -25,7 +25,13 @@ from sightline.learning.torchvision_compat import import_torchvision
 _MINUS_ONE_TO_ONE = InputContract(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 
 
-def create_classifier(name: str, weights: str = "imagenet", *, seed: int = 0) -> Backbone:
+def create_classifier(
+    name: str,
+    weights: str = "imagenet",
+    *,
+    seed: int = 0,
+    advice: str = "pass `--weights FILE` with a copy, or `--weights none`",
+) -> Backbone:
     """Return a frozen classifier of torchvision whose features are its outputs, one a class.
 
     Args:
@@ -36,6 +42,7 @@ def create_classifier(name: str, weights: str = "imagenet", *, seed: int = 0) ->
             the convolutions, as TensorFlow Lite's are: it is then run as TensorFlow runs it, with
             pixels in -1 .. 1 and convolutions padded at the end.
         seed: Of random weights.
+        advice: What to do where ImageNet's weights cannot be downloaded.
 
     Raises:
         CatalogError: No such classifier.
@@ -52,8 +59,9 @@ def create_classifier(name: str, weights: str = "imagenet", *, seed: int = 0) ->
     if weights == "none":
         origin = f"none: random weights, seed {seed}"
     else:
-        state = imagenet_state(name) if weights == "imagenet" else read_any_state(Path(weights))
-        origin = "torchvision's ImageNet weights" if weights == "imagenet" else weights
+        published = weights == "imagenet"
+        state = imagenet_state(name, advice) if published else read_any_state(Path(weights))
+        origin = "torchvision's ImageNet weights" if published else weights
         if _is_folded(net, state):
             state = _unfolded(net, state)
             pad_as_tensorflow(net)
@@ -63,12 +71,9 @@ def create_classifier(name: str, weights: str = "imagenet", *, seed: int = 0) ->
             net = torchvision_classifier(name, aux=True)
         load_strictly(net, name, state, origin)
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    linear = [module for module in net.modules() if isinstance(module, nn.Linear)]
-    if not linear:
-        raise CatalogError(f"{name} ends in no linear classifier; choose another")
     return Backbone(
         net,
-        linear[-1].out_features,
+        _outputs(net),
         name=name,
         contract=contract,
         weights_from=origin,
@@ -138,6 +143,13 @@ def _same_padded(module: nn.Conv2d) -> _SamePadConv:
     made.weight = module.weight
     made.bias = module.bias
     return made
+
+
+def _outputs(net: nn.Module) -> int:
+    """Return how many numbers a classifier gives."""
+    layers = [m for m in net.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
+    last = layers[-1]  # a convolution in SqueezeNet
+    return last.out_features if isinstance(last, nn.Linear) else last.out_channels
 
 
 def _is_folded(net: nn.Module, state: dict[str, Tensor]) -> bool:

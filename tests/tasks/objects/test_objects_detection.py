@@ -10,14 +10,13 @@ import pytest
 import torch
 
 from sightline.errors import CatalogError, InputError, WeightsError
+from sightline.learning.detectors import COCO
 from sightline.learning.torchvision_compat import import_torchvision
 from sightline.media import read_photo
 from sightline.records.objects import CATEGORIES, Box
 from sightline.tasks.objects.detection import (
-    COCO,
     PASCAL_OF_COCO,
     Detection,
-    NanoDet,
     of_categories,
     open_detector,
 )
@@ -90,7 +89,7 @@ def test_nanodet_keeps_its_boxes_when_a_photo_is_scaled(shared_data: Path) -> No
     """The boxes are in the photo's own pixels."""
     import cv2
 
-    detector = NanoDet(shared_data / "weights" / "nanodet_m.onnx")
+    detector = open_detector(str(shared_data / "weights" / "nanodet_m.onnx"))
     image = read_photo(shared_data / "det_coco" / "images" / "000000000081.jpg")
     height, width = image.shape[:2]
     large = cv2.resize(image, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR)
