@@ -2,23 +2,32 @@
 
 A folder of labels::
 
-    labels.toml      task, machines, thresholds, operator, distortions, where the images lie
+    labels.toml      task, machines, thresholds, operator, distortions, where the images lie, counts
     labels.csv       one row a distorted image: what each machine says, and the combined label
     predictions/     what the machines said, by digest of model and image; goes on after a kill
+
+Reading and writing the first two is ``sightline.records.utility_files``, which also describes the
+columns.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from collections import Counter
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
+from sightline.errors import InputError
 from sightline.media.distortions import Distortion
 
 LABELS_TOML, LABELS_CSV = "labels.toml", "labels.csv"
 
 UtilityTask = Literal["classification", "detection", "localization"]
+TASKS: tuple[UtilityTask, ...] = get_args(UtilityTask)
+
 Operator = Literal["common", "majority", "mean", "max"]
+OPERATORS: tuple[Operator, ...] = get_args(Operator)
 
 #: ``x0, y0, x1, y1`` in pixels from edge to edge: the whole picture is 0, 0, width, height.
 Box = tuple[float, float, float, float]
@@ -56,6 +65,7 @@ class PristineSet:
         images: In a fixed order.
         categories: Names of the classes, in the order of indices.
         left_out: What was not taken, by reason, for logs.
+        notes: What else is to be known of the set, in sentences, for logs.
     """
 
     name: str
@@ -63,6 +73,7 @@ class PristineSet:
     images: tuple[PristineImage, ...]
     categories: tuple[str, ...] = ()
     left_out: tuple[tuple[str, int], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -72,9 +83,63 @@ class PristineSet:
         """Where trainings on this set go."""
         return self.root / "runs"
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether the class of any image is known."""
+        return any(image.category is not None for image in self.images)
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether any image has a box; one without is then known to show no object."""
+        return any(image.boxes for image in self.images)
+
+    def path(self, image: PristineImage) -> Path:
+        """Return where an image lies; it may be in an archive (``sightline.media.read_image``)."""
+        return self.root / image.image
+
+    def splits(self) -> dict[str, int]:
+        """Return the number of images in each split."""
+        return dict(Counter(image.split for image in self.images))
+
     def part(self, split: str) -> PristineSet:
         """Return the images of one split."""
         return replace(self, images=tuple(i for i in self.images if i.split == split))
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What a decision must reach to count.
+
+    Attributes:
+        high: T_H: a class counts as recognised on the distorted image above this probability.
+        low: T_L: it counts as lost below this one.
+        recognition: phi_rec of Eq. 2. For detections it is ``score``.
+        score: Least score of a detection.
+        iou: Least overlap (intersection over union) of a detection with a true box.
+
+    Raises:
+        InputError: One is not from 0 to 1, or ``low`` is above ``high``.
+    """
+
+    high: float = 0.9
+    low: float = 0.1
+    recognition: float = 0.5
+    score: float = 0.5
+    iou: float = 0.5
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            if not 0 <= getattr(self, one.name) <= 1:
+                raise InputError(
+                    f"a threshold from 0 to 1 is wanted for {one.name}, {getattr(self, one.name)} "
+                    "came"
+                )
+        if self.low > self.high:
+            raise InputError(f"T_L at most T_H is wanted, {self.low:g} and {self.high:g} came")
+
+
+#: The paper's, as far as it names them.
+PAPERS = Thresholds()
 
 
 @dataclass(frozen=True)
@@ -94,6 +159,40 @@ class MachineLabel:
     confidence: float
     value: float
     energy: float = float("nan")
+
+    @property
+    def failed(self) -> bool:
+        """Whether the pristine image failed: nothing can be said of the distorted one."""
+        return math.isnan(self.value)
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """How many distorted images got which label, from one machine or from all together.
+
+    Attributes:
+        useful: Label 1.
+        useless: Label 0.
+        between: None, because a confidence lay between the thresholds.
+        disagreeing: None, because every machine has a label and they differ (combined only).
+        failed: None, because the pristine image failed (combined: with a machine at least).
+    """
+
+    useful: int = 0
+    useless: int = 0
+    between: int = 0
+    disagreeing: int = 0
+    failed: int = 0
+
+    @property
+    def labelled(self) -> int:
+        """How many have a label."""
+        return self.useful + self.useless
+
+    @property
+    def total(self) -> int:
+        """How many distorted images there are."""
+        return self.labelled + self.between + self.disagreeing + self.failed
 
 
 @dataclass(frozen=True)
@@ -158,3 +257,14 @@ class UtilitySet:
     def part(self, split: str) -> UtilitySet:
         """Return the images of one split."""
         return replace(self, items=tuple(i for i in self.items if i.split == split))
+
+
+def read_labels(path: str | Path) -> UtilitySet:
+    """Return the labels of a folder that ``sightline label utility`` wrote.
+
+    Raises:
+        InputError: As for :func:`sightline.records.utility_files.read_labels`.
+    """
+    from sightline.records import utility_files
+
+    return utility_files.read_labels(path)
