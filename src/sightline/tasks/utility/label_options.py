@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sightline.errors import InputError
 from sightline.learning.config import refuse
 from sightline.media.distortions import Distortion, parse_distortion
-from sightline.records.utility import Operator, UtilityTask
+from sightline.records.utility import Operator, Thresholds, UtilityTask
 
 #: JPEG qualities: "9 different compression ratios", which the paper does not name.
 PAPER_QUALITIES = "5,10,15,20,30,40,50,70,90"
@@ -72,6 +72,10 @@ class LabelOptions:
             "seed": 0 <= self.seed < 2**31,
         }
         refuse(self, wanted)
+
+    def thresholds(self) -> Thresholds:
+        """Return what a decision must reach to count."""
+        return Thresholds(self.high, self.low, self.recognition, self.score, self.iou)
 
     def specs(self) -> list[str]:
         """Return what ``models`` names, one by one."""

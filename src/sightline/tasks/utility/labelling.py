@@ -1,0 +1,353 @@
+"""Labels of utility: distorted images through machines, their answers kept (paper 004, Sec. IV).
+
+What a machine said is kept by content, so a call that was stopped goes on where it was, and one
+with more distortions or another machine asks only what is new.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from sightline.errors import InputError
+from sightline.learning.cache import Progress
+from sightline.learning.pace import Pace
+from sightline.records.files import locked_folder
+from sightline.records.utility import LabelCounts, PristineSet, UtilityItem
+from sightline.records.utility_files import (
+    LabelsCounted,
+    LabelsHeader,
+    MachineRecord,
+    is_labels,
+    read_header,
+    write_labels,
+)
+from sightline.tasks.utility.label_options import LabelOptions
+from sightline.tasks.utility.labelling_balance import Balance, Balancer
+from sightline.tasks.utility.labelling_join import Judgement
+from sightline.tasks.utility.labelling_plan import entries_of
+from sightline.tasks.utility.labelling_predictions import (
+    PREDICTIONS,
+    machine_folder,
+    read_machine,
+    write_images,
+)
+from sightline.tasks.utility.labelling_shards import Entry, Outcome, Shard, ShardJob, ShardWorker
+from sightline.tasks.utility.machines.machine import Machine
+
+Kind = Literal["classification", "detection"]
+
+
+@dataclass(frozen=True)
+class UtilityReport:
+    """What a labelling left behind.
+
+    Attributes:
+        folder: Opened by ``read_labels``.
+        machines: Their names.
+        counts: Labels of all machines together and of each, balancing's copies counted in.
+        by_distortion: For each distortion that was asked for, of the images themselves: useful, of
+            no use, without a label.
+        images: Pristine images with answers.
+        skipped: Images without, and why.
+        computed: Answers that machines gave now.
+        kept: Answers that were there from earlier calls.
+        seconds: That this call took.
+        notes: What else is to be known.
+    """
+
+    folder: Path
+    machines: tuple[str, ...]
+    counts: LabelsCounted
+    by_distortion: tuple[tuple[str, int, int, int], ...]
+    images: int
+    skipped: tuple[tuple[Path, str], ...]
+    computed: int
+    kept: int
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    def tables(self) -> list[list[list[str]]]:
+        """Return tables for people, each a header and rows."""
+        names = ["machine", "useful", "no use", "between", "disagree", "pristine failed", "images"]
+        rows = [names]
+        labelled = [*zip(self.machines, self.counts.machines, strict=True)]
+        for name, count in [*labelled, ("combined", self.counts.combined)]:
+            rows.append([name, *_cells(count)])
+        shares = [["distortion", "useful", "no use", "no label", "useful share"]]
+        for name, useful, useless, none in self.by_distortion:
+            share = f"{useful / (useful + useless):.1%}" if useful + useless else "-"
+            shares.append([name, str(useful), str(useless), str(none), share])
+        return [rows, shares]
+
+
+def _cells(count: LabelCounts) -> list[str]:
+    numbers = (count.useful, count.useless, count.between, count.disagreeing, count.failed)
+    return [*map(str, numbers), str(count.total)]
+
+
+def write_utility_labels(
+    data: PristineSet,
+    out: Path,
+    options: LabelOptions,
+    progress: Progress | None = None,
+    machines: Sequence[Machine] | None = None,
+) -> UtilityReport:
+    """Label the distorted copies of a set's images; the same call goes on where one stopped.
+
+    While one call is at work in a folder, another waits for it. An image that cannot be read, or
+    that a machine refuses, is skipped: named in the report, counted in ``labels.toml``.
+
+    Args:
+        data: The pristine images.
+        out: The folder of the labels. Answers of earlier calls in it are used.
+        options: What is done, by whom, and what counts.
+        progress: Told what is done, how fast, and how long it will take.
+        machines: Who answers, instead of those that ``options.models`` names.
+
+    Raises:
+        InputError: No image, no machine, machines that know none of the classes; ``out`` holds
+            other things or labels of other images; or not one image got a label.
+        WeightsError: A machine's weights cannot be had.
+    """
+    start = time.perf_counter()
+    distortions = options.distortions()
+    data = replace(data, images=data.images[: options.limit or None])
+    if not data.images:
+        raise InputError(f"images are wanted, {data.name} has none")
+    _check_out(out, data)
+    asked = _machines(data, options, machines)
+    judgement = Judgement.of(data, asked, options.thresholds(), options.operator)
+    entries = entries_of(data, asked, distortions, options.seed)
+    out.mkdir(parents=True, exist_ok=True)
+    with locked_folder(out):
+        work = _Labelling(data, out, options, asked, judgement, progress)
+        items = work.labels(entries)
+        notes = [*data.notes]
+        by_distortion = _by_distortion(items, distortions)
+        work.check(items)
+        if options.balance:
+            balance = work.balanced(items, entries)
+            items, notes = [*items, *balance.items], [*notes, *filter(None, [balance.note])]
+        skipped = work.skipped()
+        counts = write_labels(
+            out, _header(data, options, asked, len(data.images), skipped, notes), items
+        )
+        write_images(out / PREDICTIONS, work.contents.items())
+    report = UtilityReport(
+        out,
+        tuple(machine.name for machine in asked),
+        counts,
+        by_distortion,
+        len(work.contents) - len([1 for image, _ in skipped if image in work.contents]),
+        tuple((data.root / image, reason) for image, reason in skipped),
+        work.computed,
+        work.kept,
+        time.perf_counter() - start,
+        tuple(notes),
+    )
+    if progress is not None:
+        progress(f"{counts.combined.labelled} labels", 1.0)
+    return report
+
+
+def _machines(
+    data: PristineSet, options: LabelOptions, machines: Sequence[Machine] | None
+) -> list[Machine]:
+    """Return who answers.
+
+    Raises:
+        InputError: None, two of one name, or one that does something else.
+    """
+    if machines is None:
+        machines = _loaded(data, options)
+    names = [machine.name for machine in machines]
+    if not names or len(set(names)) < len(names):
+        raise InputError(
+            f"one machine or more, each of a name of its own, is wanted; {', '.join(names)} came"
+        )
+    for machine in machines:
+        if machine.kind != options.task:
+            raise InputError(
+                f"machines for {options.task} are wanted, {machine.name} is for {machine.kind}"
+            )
+    return list(machines)
+
+
+def _loaded(data: PristineSet, options: LabelOptions) -> Sequence[Machine]:
+    """Return the machines that are named; else the package's own, where they know the classes."""
+    from sightline.tasks.utility.machines.load import load_machines
+    from sightline.tasks.utility.small import bundled_names
+
+    kind: Kind = "detection" if options.task == "detection" else "classification"
+    if options.specs():
+        return load_machines(options.specs(), kind)
+    own = bundled_names(kind)
+    if not own:
+        raise InputError("machines are wanted: pass --models NAME,NAME")
+    machines = load_machines(own, kind)
+    strange = set(data.categories) - {name for m in machines for name in m.categories}
+    if strange or not data.categories:
+        raise InputError(
+            f"machines that know what {data.name} shows are wanted: pass --models NAME,NAME; the "
+            f"package's own know {', '.join(machines[0].categories[:4])} ..."
+        )
+    return machines
+
+
+def _check_out(out: Path, data: PristineSet) -> None:
+    """Refuse a folder that holds other things, or labels of other images."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise InputError(f"a folder is wanted for labels, {out} is a file; choose another")
+    if is_labels(out):
+        root = read_header(out).images_root
+        if root.resolve() != data.root.resolve():
+            raise InputError(
+                f"{out} holds labels of other images ({root} there, {data.root} now); choose "
+                "another folder (nothing was changed)"
+            )
+    elif any(path.name != PREDICTIONS and not path.name.startswith(".") for path in out.iterdir()):
+        raise InputError(
+            f"a new or empty folder is wanted for labels; {out} holds other things; choose another "
+            "(nothing was changed)"
+        )
+
+
+class _Labelling:
+    """One call: what was asked so far, and what came of it."""
+
+    def __init__(
+        self,
+        data: PristineSet,
+        out: Path,
+        options: LabelOptions,
+        machines: Sequence[Machine],
+        judgement: Judgement,
+        progress: Progress | None,
+    ) -> None:
+        self._data, self._options, self._machines = data, options, machines
+        self._judgement, self._progress = judgement, progress
+        self._job = ShardJob(data.root, out / PREDICTIONS, options.batch)
+        self._shards = 0
+        self._reasons: dict[str, str] = {}
+        self.contents: dict[str, str] = {}
+        self.computed = self.kept = 0
+
+    def labels(self, entries: Sequence[Entry]) -> list[UtilityItem]:
+        """Ask what is not known yet, and return the labels of all images that have answers."""
+        size = self._options.shard
+        shards = [
+            Shard(self._shards + number, entries[first : first + size])
+            for number, first in enumerate(range(0, len(entries), size))
+        ]
+        self._shards += len(shards)
+        total = sum(len(entry.variants) for entry in entries) * len(self._machines)
+        pace = Pace(total, total, self._progress, "answers", "answers")
+        for outcome in self._answer(shards, pace):
+            self.computed += outcome.computed
+            self.kept += outcome.kept
+            if outcome.digest:
+                self.contents[outcome.image] = outcome.digest
+            if outcome.reason:
+                self._reasons.setdefault(outcome.image, outcome.reason)
+        answers = [read_machine(machine_folder(self._job.folder, m)) for m in self._machines]
+        good = {n: c for n, c in self.contents.items() if n not in self._reasons}
+        return self._judgement.items(entries, answers, good)
+
+    def balanced(self, items: Sequence[UtilityItem], entries: Sequence[Entry]) -> Balance:
+        """Return copies of the rarer class of the training part, labelled."""
+        asked = {entry.image: entry.asked for entry in entries}
+        options = self._options
+        balancer = Balancer(items, options.distortions(), options.copies, options.seed)
+        for proposed in balancer.rounds():
+            balancer.add(self.labels([replace(e, asked=asked[e.image]) for e in proposed]))
+        return balancer.result()
+
+    def skipped(self) -> list[tuple[str, str]]:
+        """Return the images without labels, and why."""
+        return sorted(self._reasons.items())
+
+    def check(self, items: Sequence[UtilityItem]) -> None:
+        """Refuse to write labels that are none.
+
+        Raises:
+            InputError: No image has a label; it says why.
+        """
+        if any(item.utility is not None for item in items):
+            return
+        images = len({item.image for item in items})
+        if not images:
+            image, reason = self.skipped()[0]
+            raise InputError(
+                f"not one of {len(self._data.images)} images could be labelled; {image}: {reason}"
+            )
+        right = [
+            len({i.image for i in items if not i.machines[m].failed})
+            for m in range(len(self._machines))
+        ]
+        said = ", ".join(
+            f"{machine.name} is right on {count}"
+            for machine, count in zip(self._machines, right, strict=True)
+        )
+        raise InputError(f"no image has a label: of {images} pristine images {said}{_why(right)}")
+
+    def _answer(self, shards: Sequence[Shard], pace: Pace) -> list[Outcome]:
+        if not shards:
+            return []
+        worker = ShardWorker(self._machines, self._job)
+        try:
+            return [outcome for shard in shards for outcome in worker.answer(shard, pace)]
+        finally:
+            worker.close()
+
+
+def _why(right: Sequence[int]) -> str:
+    if not any(right):
+        return "; choose machines that know what the images show"
+    return (
+        "; the distorted ones lie between the thresholds, or the machines disagree: try stronger "
+        "and weaker distortions, or another `--operator`"
+    )
+
+
+def _by_distortion(
+    items: Sequence[UtilityItem], distortions: Sequence[object]
+) -> tuple[tuple[str, int, int, int], ...]:
+    found: dict[str, Counter[int | None]] = {str(one): Counter() for one in distortions}
+    for item in items:
+        found[str(item.distortion)][item.utility] += 1
+    return tuple((name, said[1], said[0], said[None]) for name, said in found.items())
+
+
+def _header(
+    data: PristineSet,
+    options: LabelOptions,
+    machines: Sequence[Machine],
+    images: int,
+    skipped: Sequence[tuple[str, str]],
+    notes: Sequence[str],
+) -> LabelsHeader:
+    known = data.has_classes if options.task == "classification" else data.has_boxes
+    left_out = [*data.left_out]
+    left_out += [(f"{image}: {' '.join(reason.split())}", 1) for image, reason in skipped]
+    return LabelsHeader(
+        name=data.name,
+        images_root=data.root,
+        task=options.task,
+        operator=options.operator,
+        machines=tuple(MachineRecord(m.name, m.kind, m.digest) for m in machines),
+        thresholds=options.thresholds(),
+        distortions=options.distortions(),
+        categories=data.categories,
+        truth="data" if known else "pristine predictions",
+        images=images,
+        seed=options.seed,
+        left_out=tuple(left_out),
+        notes=tuple(notes),
+    )
