@@ -1,9 +1,9 @@
 """Sightline: images into geometry and judgement.
 
 The public face is small: :func:`load_place`, :func:`relate`, :func:`predict_object`,
-:func:`predict_depth`, and what they return. Everything else is importable from its own module but
-not advertised. Importing this package is cheap: torch and pycolmap are imported where they are
-first needed.
+:func:`predict_depth`, :func:`predict_utility`, and what they return. Everything else is importable
+from its own module but not advertised. Importing this package is cheap: torch and pycolmap are
+imported where they are first needed.
 """
 
 from __future__ import annotations
@@ -20,9 +20,17 @@ if TYPE_CHECKING:
     from sightline.app.relate import Relation
     from sightline.tasks.depth.outputs import DepthAnswer
     from sightline.tasks.objects.photos import ObjectAnswer
+    from sightline.tasks.utility.photos import UtilityAnswer
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load_place", "predict_depth", "predict_object", "relate"]
+__all__ = [
+    "__version__",
+    "load_place",
+    "predict_depth",
+    "predict_object",
+    "predict_utility",
+    "relate",
+]
 
 
 def load_place(root: str | Path, run: str | None = None) -> LoadedPlace:
@@ -120,6 +128,38 @@ def predict_object(
     options = ObjectsOptions(box=None if box is None else tuple(box), category=category)
     reader = make_reader(None if run is None else Path(run), options)
     return reader(Picture(name, image)).answers[0]
+
+
+def predict_utility(
+    image: str | Path | NDArray[np.uint8],
+    run: str | Path | None = None,
+    *,
+    threshold: float | None = None,
+) -> UtilityAnswer:
+    """Return whether a picture is of use to machines.
+
+    The answer's ``utility`` is the probability that it is, ``useful`` whether that reaches the
+    threshold.
+
+    Args:
+        image: A photo, or an upright uint8 (H, W, 3) RGB picture.
+        run: Run folder of the network; the one that comes with the package where None.
+        threshold: From which utility on a picture counts as useful; where it was best on
+            validation if None.
+
+    Raises:
+        InputError: A file that is no photo, or a threshold that is no probability.
+        WeightsError: There is no such network.
+    """
+    from sightline.media import read_photo
+    from sightline.tasks import Picture
+    from sightline.tasks.utility.photos import UtilityOptions, make_predictor
+
+    options = UtilityOptions(threshold=threshold)
+    predictor = make_predictor(None if run is None else Path(run), options)
+    if isinstance(image, (str, Path)):
+        return predictor(Picture(str(image), read_photo(Path(image)), Path(image))).answer
+    return predictor(Picture("the picture", image)).answer
 
 
 def relate(
