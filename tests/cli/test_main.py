@@ -15,6 +15,7 @@ from sightline.errors import InputError
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "help"
 #: Commands whose help depends on a name that comes first.
 NAMED = {
+    "label": [],  # test_cli_label.py has it
     "train": ["absolute", "objects", "relative"],
     "evaluate": ["absolute", "depth", "objects", "relative"],
     "predict": ["depth", "objects"],

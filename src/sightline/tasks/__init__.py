@@ -37,6 +37,11 @@ class Task:
             format; empty where the task has none.
         export_options: A frozen dataclass with defaults: what ``exporter`` can be told; without
             torch.
+        labeller: ``(path, folder or None, options, progress) -> LabelReport``: labels to train on,
+            made by other networks; empty where the task has none.
+        label_options: A frozen dataclass with defaults: what ``labeller`` can be told; without
+            torch.
+        label_help: What that path is, for the help.
     """
 
     name: str
@@ -53,11 +58,33 @@ class Task:
     options: str = ""
     exporter: str = ""
     export_options: str = ""
+    labeller: str = ""
+    label_options: str = ""
+    label_help: str = ""
 
     def load(self, part: str) -> Any:
         """Return one part, imported now."""
         module, _, attribute = str(getattr(self, part)).partition(":")
         return reduce(getattr, attribute.split("."), import_module(module))
+
+
+class LabelReport(Protocol):
+    """What a task's labeller left behind."""
+
+    @property
+    def folder(self) -> Path:
+        """The labels; what is trained on."""
+
+    @property
+    def skipped(self) -> Sequence[tuple[Path, str]]:
+        """Images without labels, and why."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the user should know."""
+
+    def tables(self) -> list[list[list[str]]]:
+        """Return tables for people, each a header and rows."""
 
 
 @dataclass(frozen=True, eq=False)

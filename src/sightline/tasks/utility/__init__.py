@@ -15,4 +15,7 @@ TASK = Task(
     table="sightline.tasks.utility.report:score_rows",
     predictor="sightline.tasks.utility.photos:make_predictor",
     options="sightline.tasks.utility.photos:UtilityOptions",
+    labeller="sightline.tasks.utility.labelling:label_images",
+    label_options="sightline.tasks.utility.label_options:LabelOptions",
+    label_help="Undistorted images with what they show: rendered objects, ImageNet, COCO, YOLO ...",
 )

@@ -47,7 +47,7 @@ class LabelOptions:
     copies: int = 8
     """Balancing: most copies of one labelled image."""
     limit: int = 0
-    """Take the first so many images only; 0 = all."""
+    """Take so many images only, drawn by the seed; 0 = all."""
     batch: int = 32
     """Images a call of a machine."""
     shard: int = 64
@@ -56,7 +56,7 @@ class LabelOptions:
     ray: bool = False
     """Work on a Ray cluster, whose machines see images and labels at the same paths."""
     seed: int = 0
-    """Of noise, and of crops."""
+    """Of splits, noise and crops."""
 
     def __post_init__(self) -> None:
         wanted = {

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from sightline.datasets.utility_splits import draw_images
 from sightline.errors import InputError
 from sightline.learning.cache import Progress
 from sightline.learning.pace import Pace
@@ -26,6 +27,7 @@ from sightline.records.utility_files import (
     read_header,
     write_labels,
 )
+from sightline.tasks import LabelReport
 from sightline.tasks.utility.label_options import LabelOptions
 from sightline.tasks.utility.labelling_balance import Balance, Balancer
 from sightline.tasks.utility.labelling_join import Judgement
@@ -90,6 +92,33 @@ def _cells(count: LabelCounts) -> list[str]:
     return [*map(str, numbers), str(count.total)]
 
 
+def label_images(
+    images: Path, out: Path | None, options: LabelOptions, progress: Progress
+) -> LabelReport:
+    """Label the images of a folder or file; see :func:`write_utility_labels`.
+
+    Args:
+        images: What ``open_pristine`` reads; for localization a place.
+        out: The folder of the labels; ``runs/labels-TASK`` beside the images where not given.
+        options: What is done, by whom, and what counts.
+        progress: Told what is done, how fast, and how long it will take.
+
+    Raises:
+        InputError: As there, or the images are none.
+    """
+    if options.task == "localization":
+        raise InputError(
+            "classification or detection is wanted; labels of localization are written by "
+            "sightline.tasks.utility.localization"
+        )
+    from sightline.datasets.utility import open_pristine
+
+    data = open_pristine(images)
+    return write_utility_labels(
+        data, out or data.runs_dir / f"labels-{options.task}", options, progress
+    )
+
+
 def write_utility_labels(
     data: PristineSet,
     out: Path,
@@ -116,12 +145,12 @@ def write_utility_labels(
     """
     start = time.perf_counter()
     distortions = options.distortions()
-    data = replace(data, images=data.images[: options.limit or None])
+    data = draw_images(data, options.limit, options.seed) if options.limit else data
     if not data.images:
         raise InputError(f"images are wanted, {data.name} has none")
     _check_out(out, data)
     asked = _machines(data, options, machines)
-    judgement = Judgement.of(data, asked, options.thresholds(), options.operator)
+    judgement = Judgement.of(data, asked, options.thresholds(), options.operator, options.seed)
     entries = entries_of(data, asked, distortions, options.seed)
     out.mkdir(parents=True, exist_ok=True)
     with locked_folder(out):

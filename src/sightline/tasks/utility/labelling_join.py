@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sightline.datasets.utility_splits import draw_splits
 from sightline.errors import InputError
 from sightline.records.utility import (
     Box,
@@ -25,7 +26,7 @@ from sightline.tasks.utility.definition import (
     detection_label,
     pristine_objects,
 )
-from sightline.tasks.utility.labelling_plan import class_indices, source_of, splits_by_source
+from sightline.tasks.utility.labelling_plan import class_indices, source_of
 from sightline.tasks.utility.labelling_predictions import NO_CLASS, ClassAnswer, Predictions
 from sightline.tasks.utility.labelling_shards import PRISTINE, Entry, Variant
 from sightline.tasks.utility.machines.machine import Classified, Machine
@@ -60,8 +61,9 @@ class Judgement:
         machines: Sequence[Machine],
         thresholds: Thresholds,
         operator: Operator,
+        seed: int,
     ) -> Judgement:
-        """Return the judgement of a set's images.
+        """Return the judgement of a set's images; ``seed`` is that of splits which are drawn.
 
         Raises:
             InputError: The splits cut through a source, or a machine knows none of the classes.
@@ -71,7 +73,7 @@ class Judgement:
             tuple(machines),
             thresholds,
             operator,
-            splits_by_source(data),
+            {source_of(image): image.split for image in draw_splits(data, seed).images},
             tuple(class_indices(data, machine) for machine in machines),
             {image.image.as_posix(): image for image in data.images},
         )

@@ -14,55 +14,16 @@ from sightline.tasks.utility.labelling_predictions import NO_CLASS, OWN_ANSWER
 from sightline.tasks.utility.labelling_shards import PRISTINE, Entry, Variant
 from sightline.tasks.utility.machines.machine import Machine
 
-#: The paper's 80-20; validation is drawn out of the 80.
-TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
+#: As many classes as ImageNet's networks have; data sets with so many count them as those do.
+_IMAGENET = 1000
 
-_WORDNET = re.compile(r"n\d{8}")
+#: What data sets call classes of which they know the index only.
+_NAMELESS = re.compile(r"class \d+")
 
 
 def source_of(image: PristineImage) -> str:
     """Return what an image was made of: itself where the data say nothing."""
     return image.source or image.image.as_posix()
-
-
-def splits_by_source(data: PristineSet) -> dict[str, str]:
-    """Return the split of each source; what the data give stays.
-
-    Where they give none, a hash of the source's name draws 20 % for testing and 10 % for
-    validation. Where they give some but no part for testing, their validation becomes it; where
-    one for validation is missing then, a hash draws it out of the part for training.
-
-    Raises:
-        InputError: The data put one source into two splits.
-    """
-    given: dict[str, str] = {}
-    for image in data.images:
-        source = source_of(image)
-        if given.setdefault(source, image.split) != image.split:
-            raise InputError(
-                f"{data.name}: all images of a source in one split are wanted; those of {source} "
-                f"are in {given[source] or 'none'} and {image.split or 'none'}; correct the splits"
-            )
-    parts = set(given.values()) - {""}
-    drawn = {source: _drawn(source) for source in given}
-    if not parts:
-        return drawn
-    renamed = {"validation": "test"} if "test" not in parts else {}
-    split = {source: renamed.get(part, part) or drawn[source] for source, part in given.items()}
-    if "validation" not in split.values():
-        # of what is not for testing, the same share as above
-        share = VALIDATION_SHARE / (1 - TEST_SHARE)
-        for source, part in split.items():
-            if part == "train" and hash_share(f"validation {source}") < share:
-                split[source] = "validation"
-    return split
-
-
-def _drawn(source: str) -> str:
-    share = hash_share(source)
-    if share < TEST_SHARE:
-        return "test"
-    return "validation" if share < TEST_SHARE + VALIDATION_SHARE else "train"
 
 
 def hash_share(text: str) -> float:
@@ -120,8 +81,8 @@ def class_indices(data: PristineSet, machine: Machine) -> tuple[int, ...]:
     """Return a machine's index of each of the data's classes, by name; ``NO_CLASS`` for none.
 
     Names are compared without case, and with blanks for ``_`` and ``-``; of several of one name
-    (ImageNet has two cranes) the first means the first. WordNet's numbers of all 1000 classes of
-    ImageNet stand in the order of its classifiers.
+    the first means the first. Classes without names, and the 1000 of ImageNet (whose names are
+    spelt in many ways), are those of the same index.
 
     Raises:
         InputError: None of the names agrees.
@@ -129,8 +90,8 @@ def class_indices(data: PristineSet, machine: Machine) -> tuple[int, ...]:
     wanted, known = data.categories, machine.categories
     if not known:
         return tuple(range(len(wanted)))
-    if len(wanted) == len(known) == 1000 and all(_WORDNET.fullmatch(name) for name in wanted):
-        return tuple(range(1000))
+    if len(wanted) == len(known) == _IMAGENET or all(map(_NAMELESS.fullmatch, wanted)):
+        return tuple(k if k < len(known) else NO_CLASS for k in range(len(wanted)))
     places: dict[str, list[int]] = defaultdict(list)
     for index, name in enumerate(known):
         places[_plain(name)].append(index)
