@@ -214,12 +214,13 @@ class TorchvisionDetector:
         self.name = name
         #: Names of what it finds, by the index it gives; none where they are not COCO's.
         self.categories = tuple(own) if classes == len(own) else ()
+        self.classes = classes
         self.net = net.eval().requires_grad_(False)
         self._least = least_score
 
     def find(self, image: Photo) -> FoundBoxes:
         """Return what is found in a uint8 (H, W, 3) RGB picture."""
-        tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float() / 255.0
+        tensor = torch.tensor(image).permute(2, 0, 1).float() / 255.0
         device = next(self.net.parameters()).device
         with torch.inference_mode():
             (found,) = self.net([tensor.to(device)])

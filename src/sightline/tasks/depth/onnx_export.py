@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from sightline.errors import InputError, WeightsError
 from sightline.learning.backbones import InputContract
+from sightline.learning.onnx_runtime import need, open_session
 from sightline.records.files import atomic_path
 from sightline.tasks.depth.models import load_model
-from sightline.tasks.depth.onnx_model import INPUT, OUTPUT, OnnxContract, need, open_session
+from sightline.tasks.depth.onnx_model import INPUT, OUTPUT, OnnxContract
 from sightline.tasks.depth.onnx_options import OnnxOptions
 from sightline.tasks.depth.predict import NetworkModel
 from sightline.tasks.depth.pretrained import PretrainedModel

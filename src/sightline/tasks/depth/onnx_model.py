@@ -7,7 +7,6 @@ and gives ``prediction``, float32 (1, H, W). What it means stands in the file's 
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +18,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sightline.errors import GeometryError, InputError, WeightsError
+from sightline.errors import GeometryError, WeightsError
+from sightline.learning.onnx_runtime import open_session
 from sightline.records.depth import Quantity
 from sightline.records.files import digest_files
 from sightline.tasks.depth.maps import DepthMap, Unit
@@ -158,39 +158,6 @@ def load_onnx(path: str | Path) -> OnnxModel:
     session = open_session(path)
     found = session.get_modelmeta().custom_metadata_map
     return OnnxModel(session, _contract(found, path), path)
-
-
-def open_session(path: Path) -> Any:
-    """Return onnxruntime's session of a file, on the processor.
-
-    Raises:
-        InputError: onnxruntime is not installed.
-        WeightsError: The file cannot be read.
-    """
-    onnxruntime = need("onnxruntime")
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = torch.get_num_threads()
-    settings.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
-    except Exception as error:  # it raises classes of its own
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise WeightsError(f"{path} cannot be read as an ONNX file: {first}") from error
-
-
-def need(package: str) -> Any:
-    """Return one of the packages of ONNX, imported now.
-
-    Raises:
-        InputError: It is not installed.
-    """
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise InputError(
-            f"the package {package} is wanted, it is not installed; "
-            "`pip install sightline[onnx]` installs it"
-        ) from error
 
 
 def _contract(metadata: Mapping[str, str], path: Path) -> OnnxContract:
