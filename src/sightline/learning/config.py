@@ -19,10 +19,12 @@ class FitConfig:
     """Time budget in seconds; the learning rate then falls over it. 0 = none: count epochs."""
     batch: int = 16
     """Samples a step (frames for PoseNet, tuples for MapNet)."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """How weights follow their gradients; sgd has a momentum of 0.9."""
     learning_rate: float = 1e-3
-    """Highest learning rate (AdamW)."""
+    """Highest learning rate."""
     weight_decay: float = 1e-3
-    """Decoupled weight decay of the weight matrices (not of biases, norms or loss weights)."""
+    """Decay of the weight matrices (not of biases, norms or loss weights); decoupled in AdamW."""
     warmup: float = 0.05
     """Share of the training in which the learning rate rises from zero."""
     schedule: Literal["cosine", "constant"] = "cosine"

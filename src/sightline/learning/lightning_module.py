@@ -34,6 +34,9 @@ import_torchvision()
 
 from lightning.pytorch import LightningModule  # noqa: E402
 
+#: Of SGD; torchvision's own trainings have it too.
+_MOMENTUM = 0.9
+
 
 class FitModule(LightningModule):
     """One task's training: loss terms, schedule, averaging, validation, checkpoints."""
@@ -69,18 +72,16 @@ class FitModule(LightningModule):
     # --- Lightning's hooks, in the order they run ---------------------------------------------
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return AdamW; only matrices decay, not biases, norms or the loss's own weights."""
+        """Return the optimiser; only matrices decay, not biases, norms or the loss's weights."""
         trained = [p for p in self.model.parameters() if p.requires_grad]
         groups: list[dict[str, Any]] = [
             {"params": [p for p in trained if p.ndim > 1]},
             {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
         ]
-        return torch.optim.AdamW(
-            groups,
-            lr=self._config.learning_rate,
-            weight_decay=self._config.weight_decay,
-            fused=True,
-        )
+        rate, decay = self._config.learning_rate, self._config.weight_decay
+        if self._config.optimizer == "sgd":
+            return torch.optim.SGD(groups, rate, momentum=_MOMENTUM, weight_decay=decay, fused=True)
+        return torch.optim.AdamW(groups, lr=rate, weight_decay=decay, fused=True)
 
     def on_fit_start(self) -> None:
         """Start the clock and the average."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sightline.learning.config import FitConfig, refuse
 from sightline.learning.runs import read_run_config, write_run_config
@@ -13,21 +13,34 @@ from sightline.learning.runs import read_run_config, write_run_config
 
 @dataclass(frozen=True)
 class UtilityConfig(FitConfig):
-    """A network that says whether an image is of use to machines."""
+    """A network that says whether an image is of use to machines (paper 004)."""
 
     backbone: str = "resnet18"
-    """Any classifier of torchvision."""
-    width: float = 1.0
-    """Its channels over its own (ResNets)."""
+    """Any classifier of torchvision (the paper's: resnet18)."""
+    width: float = 0.5
+    """Its channels over its own; 1 is the paper's (resnet18 and resnet34 alone have another)."""
     weights: str = "none"
-    """What it starts from: none, imagenet, or a FILE."""
-    frame_px: int = 128
-    """Width and height of the frames it sees, in pixels."""
+    """What it starts from: none; imagenet: torchvision's; a FILE of the same network."""
+    frame_px: int = 96
+    """Width and height of the frames it sees, in pixels; images are stretched to it."""
 
-    epochs: int = 10
+    class_weights: Literal["balanced", "none"] = "balanced"
+    """balanced: useful and useless images weigh the same in the loss, however many there are."""
+    mirror: bool = True
+    """Also train on mirrored images."""
+    shift_px: int = 4
+    """Largest shift of a training frame, in pixels."""
+
+    epochs: int = 20
     """Passes over the training images; with a time budget it only caps them."""
     batch: int = 64
     """Images a step."""
+    learning_rate: float = 2e-3
+    """Highest learning rate (the paper's: 1e-4 with sgd)."""
+    weight_decay: float = 1e-2
+    """Decay of the weight matrices; decoupled in AdamW."""
+    ema: float = 0.98
+    """Decay of the averaged weights that are validated and kept; 0 keeps the raw ones."""
 
     @property
     def run_name(self) -> str:
@@ -39,6 +52,7 @@ class UtilityConfig(FitConfig):
         wanted = {
             "width": 0.05 <= self.width <= 4,
             "frame_px": 32 <= self.frame_px <= 1024,
+            "shift_px": 0 <= self.shift_px <= self.frame_px // 4,
         }
         refuse(self, wanted)
 
