@@ -67,7 +67,8 @@ def open_pristine(path: str | Path) -> PristineSet:
     found = layout.read(path, left_out)
     images, notes = list(found.images), found.notes
     if not layout.checked:
-        images, notes = fit_images(found.root, images, left_out, relative=layout.relative_boxes)
+        images, more = fit_images(found.root, images, left_out, relative=layout.relative_boxes)
+        notes = (*notes, *more)
     left_out.check(path, len(images), "images")
     refuse_leaks(path, ((i.split, i.image.as_posix(), i.source) for i in images), "images")
     return replace(
