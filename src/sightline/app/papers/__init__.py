@@ -82,6 +82,16 @@ PAPERS = {
             "DATA/runs/reproduce-003, or runs/reproduce-003 here,",
             needs_data=False,
         ),
+        Paper(
+            "004",
+            "Towards an Image Utility Assessment Framework for Machine Perception",
+            "sightline.app.papers.paper004.config:Paper004Config",
+            "sightline.datasets.utility:open_pristine",
+            "Undistorted images; objects are rendered into OUT/objects where not given.",
+            "sightline.app.papers.paper004.reproduce:reproduce",
+            "DATA/runs/reproduce-004, or runs/reproduce-004 here,",
+            needs_data=False,
+        ),
     )
 }
 

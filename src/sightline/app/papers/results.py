@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,10 +15,12 @@ from typing import Any
 from sightline.app.tables import text_table
 from sightline.errors import InputError
 from sightline.records.files import write_json, write_text
+from sightline.records.html_report import Report
 from sightline.records.tables import markdown_table
 
 RESULTS_JSON = "results.json"
 RESULTS_MARKDOWN = "results.md"
+REPORT = "report.html"
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,35 @@ def write_results(folder: Path, title: str, sections: Sequence[Section]) -> None
     )
     body = "\n\n".join(section.to_markdown() for section in ordered)
     write_text(folder / RESULTS_MARKDOWN, f"# {title}\n\n{body}\n")
+
+
+def write_csv(folder: Path, section: Section) -> None:
+    """Write a section's table beside the results, named by its key; nothing where it has none."""
+    if not section.rows:
+        return
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows([section.header, *section.rows])
+    write_text(folder / f"{section.key}.csv", stream.getvalue())
+
+
+def write_report(folder: Path, title: str, lead: str, sections: Sequence[Section]) -> None:
+    """Write sections as one HTML file that opens offline.
+
+    Args:
+        folder: Of the results.
+        title: Of the paper.
+        lead: The sentence under it.
+        sections: Those of this call.
+    """
+    report = Report(title, lead)
+    for section in sections:
+        report.heading(section.title)
+        if section.rows:
+            report.table(section.header, section.rows)
+        report.pictures([(folder / name, section.title) for name in section.pictures])
+        for note in section.notes:
+            report.paragraph(note)
+    report.write(folder / REPORT)
 
 
 def _place(key: str) -> tuple[bool, int, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,16 +12,19 @@ from sightline.app.papers.paper003.metrics_table import metrics_table
 from sightline.app.papers.paper003.perturbations import figure3
 from sightline.app.papers.paper003.published import TITLE
 from sightline.app.papers.paper003.study import Study
-from sightline.app.papers.results import Reproduction, Section, write_results
+from sightline.app.papers.results import (
+    Reproduction,
+    Section,
+    write_csv,
+    write_report,
+    write_results,
+)
 from sightline.records.depth import DepthSet
-from sightline.records.files import write_text
-from sightline.records.html_report import Report
 from sightline.tasks.depth.maps import DepthModel
 
 Progress = Callable[[str, float], None]
 Maker = Callable[[Study, Path], Sequence[Section]]
-
-REPORT = "report.html"
+LEAD = "Measured here, the report's printed values beside."
 
 
 def _ablation(study: Study, folder: Path) -> Sequence[Section]:
@@ -87,30 +88,8 @@ def reproduce(
         write_results(folder, TITLE, sections)
         for section in sections:
             write_csv(folder, section)
-        write_report(folder, sections)
+        write_report(folder, TITLE, LEAD, sections)
     return Reproduction(folder, tuple(sections))
-
-
-def write_csv(folder: Path, section: Section) -> None:
-    """Write a section's table beside the results, named by its key; nothing where it has none."""
-    if not section.rows:
-        return
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows([section.header, *section.rows])
-    write_text(folder / f"{section.key}.csv", stream.getvalue())
-
-
-def write_report(folder: Path, sections: Sequence[Section]) -> None:
-    """Write the sections of this call as one HTML file that opens offline."""
-    report = Report(TITLE, "Measured here, the report's printed values beside.")
-    for section in sections:
-        report.heading(section.title)
-        if section.rows:
-            report.table(section.header, section.rows)
-        report.pictures([(folder / name, section.title) for name in section.pictures])
-        for note in section.notes:
-            report.paragraph(note)
-    report.write(folder / REPORT)
 
 
 def _asked(config: Paper003Config) -> Sequence[str]:

@@ -1,0 +1,1 @@
+"""Paper 004: the utility of images for machines."""

@@ -1,0 +1,174 @@
+"""Whether the paper's conclusions hold for the measured numbers, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from sightline.app.papers.paper004.intervals import Share
+from sightline.app.papers.paper004.published import COMMON
+
+BEFORE, IDEAL, OWN = "nothing", "true labels of all", "its own true labels"
+#: What the paper calls negligible: "around 2% or less".
+_NEGLIGIBLE = 0.02
+#: What was set for the predictors of joined labels.
+_WANTED, _AHEAD = 0.90, 0.05
+
+
+class Scored(Protocol):
+    """What is said of a predictor in Tables I and II."""
+
+    @property
+    def predictor(self) -> Share: ...  # noqa: D102
+
+    @property
+    def ahead(self) -> Share: ...  # noqa: D102
+
+
+def by_predictor(machine: str) -> str:
+    """Return what a condition is called: pictures let through by a predictor."""
+    return f"predictor, {machine}"
+
+
+def filter_notes(values: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return what Figure 2 (a) says.
+
+    Args:
+        values: Network -> condition -> ``accuracy`` (value, low, high), ``random``,
+            ``by_quality``.
+    """
+    gains, over_quality, room = [], [], []
+    for found in values.values():
+        common = found[by_predictor(COMMON)]
+        after = common["accuracy"][0]
+        if after is None:
+            return ["the common predictor lets no picture through: nothing can be said"]
+        gains.append(after - common["random"])
+        if common["by_quality"] is not None:
+            over_quality.append(after - common["by_quality"])
+        ideal = found[IDEAL]["accuracy"][0]
+        if ideal is not None:
+            room.append(ideal - after)
+    notes = [
+        "the paper: accuracy rises in all tested networks; "
+        f"{_holds(min(gains) > 0)}: {_points(gains)} points by the common predictor, against "
+        "the mean of leaving out as many at random, which changes nothing",
+        "'true labels of all' leaves out what the labelling machines agree is of no use, 'its own "
+        "true labels' what the unseen network itself fails on; pictures without a label stay in "
+        "both",
+        "leaving pictures out raises accuracy also because hard ones go: kept % says how many stay",
+    ]
+    if over_quality:
+        notes.append(
+            "leaving out as many pictures of the lowest JPEG quality instead: the common predictor "
+            f"is {_points(over_quality)} points above that"
+        )
+    if room:
+        notes.append(f"room to the true labels: {_points(room)} points")
+    return notes
+
+
+def replace_notes(values: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return what Figure 2 (b) says.
+
+    Args:
+        values: Network -> condition -> ``map``, ``random``, ``by_quality``.
+    """
+    gains, over_random, over_quality = [], [], []
+    for found in values.values():
+        common = found[by_predictor(COMMON)]
+        gains.append(common["map"] - found[BEFORE]["map"])
+        if common["random"] is not None:
+            over_random.append(common["map"] - common["random"])
+            over_quality.append(common["map"] - common["by_quality"])
+    notes = [
+        "the paper: mAP rises in all tested networks; "
+        f"{_holds(min(gains) > 0)}: {_maps(gains)} by the common predictor; any picture that is "
+        "replaced by its uncompressed one raises mAP, so the controls replace as many others"
+    ]
+    if over_random:
+        notes.append(
+            f"the common predictor is {_maps(over_random)} above replacing as many at random, and "
+            f"{_maps(over_quality)} above replacing those of the lowest JPEG quality"
+        )
+    return notes
+
+
+def task_notes(values: Mapping[str, Mapping[str, Any]], own: str, key: str) -> list[str]:
+    """Return what Table III or IV says of predictors of the other task.
+
+    Args:
+        values: Network -> the task that was trained for -> its scores.
+        own: The task that the networks do.
+        key: ``accuracy`` or ``map``.
+    """
+    other = "detection" if own == "classification" else "classification"
+    same = f"{other}, as many {'kept' if own == 'classification' else 'replaced'}"
+    text = _points if key == "accuracy" else _maps
+    losses, even = [], []
+    for found in values.values():
+        first, second, third = (_first(found[name][key]) for name in (own, other, same))
+        if None in (first, second, third):
+            return ["a predictor lets no picture through: nothing can be said"]
+        losses.append(first - second)
+        even.append(first - third)
+    small = all(abs(loss) <= _NEGLIGIBLE for loss in losses)
+    return [
+        f"the paper: {'about 2% or less' if key == 'accuracy' else 'a negligible difference'} "
+        f"between the tasks; {_holds(small)} (taken as {_NEGLIGIBLE:g} of 1): predictors trained "
+        f"for the task itself are {text(losses)}{' points' if key == 'accuracy' else ''} ahead",
+        "predictors of the two tasks do not let the same number through; where the other one's "
+        "best-ranked pictures are taken, as many as the task's own lets through, the task's own is "
+        f"{text(even)}{' points' if key == 'accuracy' else ''} ahead",
+    ]
+
+
+def combined_note(accuracies: Mapping[str, float], table: str) -> str:
+    """Return whether the common label is predicted best, as the paper's tables have it."""
+    others = {name: value for name, value in accuracies.items() if name != COMMON}
+    best = max(others, key=lambda name: others[name])
+    return (
+        f"the paper ({table}): the common label is predicted best; "
+        f"{_holds(accuracies[COMMON] > others[best])}: {100 * accuracies[COMMON]:.1f}% against "
+        f"{100 * others[best]:.1f}% at best ({best}); images on which machines differ have no "
+        "common label, so it is the easier question"
+    )
+
+
+def target_notes(found: Mapping[str, Scored]) -> list[str]:
+    """Return whether predictors reach what was set for them: 90%, and 5 points over the level.
+
+    Args:
+        found: The row's name -> its scores.
+    """
+    notes = []
+    for name, one in found.items():
+        good = one.predictor.value >= _WANTED and one.ahead.value >= _AHEAD
+        notes.append(
+            f"{name}: at least 90% and 5 points above the distortion and its level alone were "
+            f"wanted; {'both are reached' if good else 'not both are reached'}: "
+            f"{one.predictor.percent()}, ahead by {one.ahead.percent()}"
+        )
+    return notes
+
+
+def _first(value: Any) -> Any:
+    return value[0] if isinstance(value, list) else value
+
+
+def _holds(yes: bool) -> str:
+    return "holds here" if yes else "does not hold here"
+
+
+def _points(shares: Sequence[float]) -> str:
+    return _span([100 * share for share in shares], "+.1f")
+
+
+def _maps(values: Sequence[float]) -> str:
+    return _span(values, "+.3f")
+
+
+def _span(values: Sequence[float], form: str) -> str:
+    low, high = min(values), max(values)
+    texts = dict.fromkeys((format(low, form), format(high, form)))
+    return " to ".join(texts)
