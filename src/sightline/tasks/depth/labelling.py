@@ -11,12 +11,12 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from sightline.errors import InputError
 from sightline.learning.cache import Progress
+from sightline.learning.pace import Pace
 from sightline.learning.runs import CONFIG
 from sightline.media.image_sources import image_names
 from sightline.records.depth import DepthSet
@@ -124,7 +124,8 @@ def write_labels(
             for index, first in enumerate(range(0, len(entries), shard))
             if shard_folder(out, index).name not in done
         ]
-        pace = _Pace(len(entries), sum(len(s.entries) for s in shards), progress)
+        waiting = sum(len(s.entries) for s in shards)
+        pace = Pace(len(entries), waiting, progress, "photos", "images")
         if ray and shards:
             from sightline.tasks.depth.labelling_ray import label_with_ray
 
@@ -238,28 +239,3 @@ def _report(out: Path, claim: dict[str, Any], root: Path, seconds: float) -> Lab
         raise InputError(f"not one of {len(skipped)} photos could be labelled; {image}: {reason}")
     found = tuple((root / image, reason) for image, reason in skipped)
     return LabelReport(out, labelled, found, seconds)
-
-
-class _Pace:
-    """Tells how far a labelling is, how fast, and how long it will take."""
-
-    def __init__(self, total: int, waiting: int, progress: Progress | None) -> None:
-        self._total, self._waiting, self._progress = total, waiting, progress
-        self._new = 0
-        self._start = time.perf_counter()
-
-    def __call__(self, count: int) -> None:
-        """Count photos that are done."""
-        self._new += count
-        if self._progress is None:
-            return
-        rate = self._new / max(time.perf_counter() - self._start, 1e-9)
-        left = timedelta(seconds=round((self._waiting - self._new) / rate))
-        done = self._total - self._waiting + self._new
-        # what stands before the colon is a line of a log, a row of a terminal: ten in all
-        tenth = 10 * -(-10 * done // self._total)
-        self._progress(
-            f"labels up to {tenth}%: {done} of {self._total} photos, {rate:.1f} images/s, "
-            f"{left} left",
-            done / self._total,
-        )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from sightline.errors import InputError, SightlineError
+from sightline.learning.ray_work import ray_rows
 from sightline.tasks.depth.label_shards import Entry, Shard, ShardJob, label_shards
 from sightline.tasks.depth.maps import DepthModel
 
@@ -61,36 +60,8 @@ def label_with_ray(
     Raises:
         InputError: Ray is not installed, or what a worker says.
     """
-    try:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise InputError(
-            "Ray is wanted for --ray, it is not installed; pip install sightline[distributed]"
-        ) from error
-    started = not ray.is_initialized()
-    if started:
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    try:
-        rows = [{"index": s.index, "entries": [list(e) for e in s.entries]} for s in shards]
-        # The progress that is told is ours; its own would be printed between.
-        ray.data.DataContext.get_current().enable_progress_bars = False
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
-        there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        gpus = int(there.get("GPU", 0))
-        workers = min(len(shards), gpus or int(there.get("CPU", 1)))
-        done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-            _Worker,  # type: ignore[arg-type]  # a class whose objects take rows
-            fn_constructor_args=(load or (lambda: model), model.digest, job),
-            compute=ray.data.ActorPoolStrategy(size=max(1, workers)),
-            num_cpus=1,
-            num_gpus=1 if gpus else 0,
-        )
-        for row in done.iter_rows():
-            if row["error"]:
-                raise InputError(row["error"])
-            tick(int(row["photos"]))
-    finally:
-        if started:
-            ray.shutdown()
+    rows = [{"index": s.index, "entries": [list(e) for e in s.entries]} for s in shards]
+    for row in ray_rows(_Worker, (load or (lambda: model), model.digest, job), rows):
+        if row["error"]:
+            raise InputError(row["error"])
+        tick(int(row["photos"]))

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from sightline.datasets.utility_splits import draw_images
 from sightline.errors import InputError
@@ -31,17 +30,17 @@ from sightline.tasks import LabelReport
 from sightline.tasks.utility.label_options import LabelOptions
 from sightline.tasks.utility.labelling_balance import Balance, Balancer
 from sightline.tasks.utility.labelling_join import Judgement
+from sightline.tasks.utility.labelling_machines import Load, checked, loader
 from sightline.tasks.utility.labelling_plan import entries_of
 from sightline.tasks.utility.labelling_predictions import (
     PREDICTIONS,
     machine_folder,
     read_machine,
+    remove_unfinished,
     write_images,
 )
 from sightline.tasks.utility.labelling_shards import Entry, Outcome, Shard, ShardJob, ShardWorker
 from sightline.tasks.utility.machines.machine import Machine
-
-Kind = Literal["classification", "detection"]
 
 
 @dataclass(frozen=True)
@@ -149,12 +148,14 @@ def write_utility_labels(
     if not data.images:
         raise InputError(f"images are wanted, {data.name} has none")
     _check_out(out, data)
-    asked = _machines(data, options, machines)
+    load = loader(data, options) if machines is None else None
+    asked = checked(load() if load else machines or (), options)
     judgement = Judgement.of(data, asked, options.thresholds(), options.operator, options.seed)
     entries = entries_of(data, asked, distortions, options.seed)
     out.mkdir(parents=True, exist_ok=True)
     with locked_folder(out):
-        work = _Labelling(data, out, options, asked, judgement, progress)
+        remove_unfinished(out / PREDICTIONS)
+        work = _Labelling(data, out, options, asked, judgement, progress, load)
         items = work.labels(entries)
         notes = [*data.notes]
         by_distortion = _by_distortion(items, distortions)
@@ -182,50 +183,6 @@ def write_utility_labels(
     if progress is not None:
         progress(f"{counts.combined.labelled} labels", 1.0)
     return report
-
-
-def _machines(
-    data: PristineSet, options: LabelOptions, machines: Sequence[Machine] | None
-) -> list[Machine]:
-    """Return who answers.
-
-    Raises:
-        InputError: None, two of one name, or one that does something else.
-    """
-    if machines is None:
-        machines = _loaded(data, options)
-    names = [machine.name for machine in machines]
-    if not names or len(set(names)) < len(names):
-        raise InputError(
-            f"one machine or more, each of a name of its own, is wanted; {', '.join(names)} came"
-        )
-    for machine in machines:
-        if machine.kind != options.task:
-            raise InputError(
-                f"machines for {options.task} are wanted, {machine.name} is for {machine.kind}"
-            )
-    return list(machines)
-
-
-def _loaded(data: PristineSet, options: LabelOptions) -> Sequence[Machine]:
-    """Return the machines that are named; else the package's own, where they know the classes."""
-    from sightline.tasks.utility.machines.load import load_machines
-    from sightline.tasks.utility.small import bundled_names
-
-    kind: Kind = "detection" if options.task == "detection" else "classification"
-    if options.specs():
-        return load_machines(options.specs(), kind)
-    own = bundled_names(kind)
-    if not own:
-        raise InputError("machines are wanted: pass --models NAME,NAME")
-    machines = load_machines(own, kind)
-    strange = set(data.categories) - {name for m in machines for name in m.categories}
-    if strange or not data.categories:
-        raise InputError(
-            f"machines that know what {data.name} shows are wanted: pass --models NAME,NAME; the "
-            f"package's own know {', '.join(machines[0].categories[:4])} ..."
-        )
-    return machines
 
 
 def _check_out(out: Path, data: PristineSet) -> None:
@@ -259,9 +216,10 @@ class _Labelling:
         machines: Sequence[Machine],
         judgement: Judgement,
         progress: Progress | None,
+        load: Load | None,
     ) -> None:
         self._data, self._options, self._machines = data, options, machines
-        self._judgement, self._progress = judgement, progress
+        self._judgement, self._progress, self._load = judgement, progress, load
         self._job = ShardJob(data.root, out / PREDICTIONS, options.batch)
         self._shards = 0
         self._reasons: dict[str, str] = {}
@@ -329,6 +287,10 @@ class _Labelling:
     def _answer(self, shards: Sequence[Shard], pace: Pace) -> list[Outcome]:
         if not shards:
             return []
+        if self._options.ray:
+            from sightline.tasks.utility.labelling_ray import answer_with_ray
+
+            return answer_with_ray(self._machines, self._load, self._job, shards, pace)
         worker = ShardWorker(self._machines, self._job)
         try:
             return [outcome for shard in shards for outcome in worker.answer(shard, pace)]

@@ -175,7 +175,7 @@ class Judgement:
 
 def _size(answers: Predictions, row: int) -> tuple[int, int]:
     """Return width and height of the whole pristine image that a row is about, or cropped from."""
-    content = str(answers.columns["digest"][row])
+    content = answers.columns["digest"][row].decode()
     whole = answers.row(PRISTINE.question(content, NO_CLASS))
     if whole is None:
         raise InputError(f"{answers.name}: the answer for a pristine image is gone; label again")

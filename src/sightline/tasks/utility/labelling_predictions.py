@@ -19,6 +19,7 @@ import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -51,8 +52,8 @@ MOST_BOXES = 100
 _IMAGE_COLUMNS = ("image", "digest")
 _COMMON = {
     "key": np.uint64,
-    "digest": "U32",
-    "distortion": "U24",
+    "digest": "S32",
+    "distortion": "S40",
     "seed": np.int64,
     "augmented": np.int32,
     "asked": np.int32,
@@ -180,17 +181,14 @@ class Predictions:
         copy the seed is the copy's.
         """
         content = self.images.get(Path(image).as_posix(), "")
-        return self._by_image.get((content, str(distortion), seed, augmented))
+        what = (content.encode(), str(distortion).encode(), seed, augmented)
+        return self._by_image.get(what)
 
-    @property
-    def _by_image(self) -> dict[tuple[str, str, int, int], int]:
-        made: dict[tuple[str, str, int, int], int] | None = self.__dict__.get("_found")
-        if made is None:
-            names = ("digest", "distortion", "seed", "augmented")
-            parts = (self.columns[name].tolist() for name in names)
-            made = {what: row for row, what in enumerate(zip(*parts, strict=True))}
-            self.__dict__["_found"] = made
-        return made
+    @cached_property
+    def _by_image(self) -> dict[tuple[bytes, bytes, int, int], int]:
+        names = ("digest", "distortion", "seed", "augmented")
+        parts = (self.columns[name].tolist() for name in names)
+        return {what: row for row, what in enumerate(zip(*parts, strict=True))}
 
     def made(self, row: int) -> Made:
         """Return what the machine was shown."""
@@ -213,6 +211,12 @@ def machine_folder(folder: Path, machine: Machine) -> Path:
     """Return where a machine's answers lie in a folder of predictions."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", machine.name).strip("._")[:40] or "machine"
     return folder / f"{name}-{digest(machine.digest, _VERSION)}"
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what processes that were killed left of shards; none may be at work there."""
+    for stale in folder.glob("*/.*.tmp.npz"):
+        stale.unlink(missing_ok=True)
 
 
 def begin_machine(folder: Path, machine: Machine) -> Path:
@@ -260,7 +264,7 @@ def write_answers(
     sha = hashlib.sha256(arrays["key"].tobytes()).hexdigest()[:16]
     path = folder / f"{number:05d}-{sha}.npz"
     with atomic_path(path) as temporary:
-        np.savez(temporary, allow_pickle=False, **arrays)
+        np.savez_compressed(temporary, allow_pickle=False, **arrays)
     return path
 
 
