@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -198,3 +199,73 @@ def test_a_full_disk_is_no_fault_of_the_photo(tmp_path: Path) -> None:
     save(folder / "b.png")
     with pytest.raises(InputError, match="room on the disk"):
         list(predict_photos(FullPredictor(), [folder], tmp_path / "out"))
+
+
+@dataclass
+class BatchPredictor(Predictor):
+    """Answers for up to ``batch`` at a time; one that is refused spoils its batch."""
+
+    batch: int = 4
+    batches: list[int] = field(default_factory=list)
+
+    def answer(self, pictures: Sequence[Picture]) -> list[Answer]:
+        self.batches.append(len(pictures))
+        return [self(picture) for picture in pictures]
+
+
+def test_photos_are_asked_about_in_batches_and_stay_in_order(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    photos = [save(folder / f"{k}.png") for k in range(11)]
+    (folder / "3.png").write_text("no photo")
+    predictor = BatchPredictor()
+    results = list(predict_photos(predictor, [folder]))
+    assert [result.photo for result in results] == photos
+    assert [k for k, result in enumerate(results) if result.answers is None] == [3]
+    assert predictor.batches == [4, 4, 2]
+    assert [result.answers.lines() for result in results if result.answers] == [
+        [str(photo)] for photo in photos if photo.name != "3.png"
+    ]
+
+
+def test_who_spoils_a_batch_is_left_out_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    photos = [save(folder / f"{k}.png") for k in range(4)]
+    results = list(predict_photos(BatchPredictor(refused=("2.png",)), [folder]))
+    assert [result.error for result in results] == [
+        "", "", f"{photos[2]}: something else is wanted", "",
+    ]  # fmt: skip
+
+
+def test_batches_end_with_large_pictures_and_with_each_video(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A photo here has 72 pixels; nine frames come as 4, 4 and one that is asked about alone."""
+    photos = [save(tmp_path / "photos" / f"{k}.png") for k in range(3)]
+    predictor = BatchPredictor()
+    results = list(predict_photos(predictor, [*photos[:2], film, photos[2]]))
+    assert [r.photo for r in results] == [*photos[:2], *([film] * 9), photos[2]]
+    assert predictor.batches == [2, 4, 4]
+    assert [p.frame for p in predictor.asked] == [None, None, *range(9), None]
+    monkeypatch.setattr("sightline.app.predict._PIXELS_AHEAD", 144)
+    predictor = BatchPredictor()
+    list(predict_photos(predictor, [tmp_path / "photos"]))
+    assert predictor.batches == [2]
+
+
+def test_files_are_named_as_without_batches(tmp_path: Path) -> None:
+    """The first a.png fails, so the second takes its name: known only once that is asked about."""
+    first = save(tmp_path / "one" / "a.png")
+    sources = [first, save(tmp_path / "two" / "a.png"), save(tmp_path / "two" / "b.png")]
+    predictor = BatchPredictor(refused=("one",))
+    list(predict_photos(predictor, sources, tmp_path / "out"))
+    assert predictor.batches == []
+    assert (tmp_path / "out" / "a.txt").read_text() == str(sources[1])
+
+
+def test_frames_before_a_break_are_answered(film: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mkv"
+    broken.write_bytes(film.read_bytes()[:-40])
+    alone = list(predict_photos(Predictor(), [broken, save(tmp_path / "photos" / "a.png")]))
+    batched = list(predict_photos(BatchPredictor(), [broken, tmp_path / "photos" / "a.png"]))
+    assert [bool(r.error) for r in batched] == [bool(r.error) for r in alone]
+    assert len(batched) > 2

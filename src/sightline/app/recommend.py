@@ -17,7 +17,7 @@ from sightline.records.figures import new_figure, save_figure
 from sightline.records.files import write_json, write_text
 from sightline.records.html_report import Report
 from sightline.tasks.utility.machines.load import load_machine
-from sightline.tasks.utility.quality_trial import Format, Progress
+from sightline.tasks.utility.quality_trial import Format, Progress, QualityPoint
 from sightline.tasks.utility.recommend import HIGHEST, Recommendation, recommend_quality
 from sightline.tasks.utility.sheet import thumbnail
 
@@ -76,19 +76,15 @@ def recommend(
 
 def text_of(found: Recommendation) -> list[str]:
     """Return the recommendation in lines for people; the first says it all."""
-    point = found.point
-    low, high = point.interval
-    kept = (
-        f"{point.kept:,} of {point.judged:,} answers of {found.machine} "
-        f"({point.agreement:.1%}, 95% interval {low:.1%} to {high:.1%})"
-    )
     if found.quality is None:
-        lines = [
-            f"no {found.format} quality keeps {found.keep:.4g} of the answers: {HIGHEST} keeps "
-            f"{kept}{_itself(found)}"
-        ]
-        return lines + _changed_lines(found)
-    lines = [f"{found.format} quality {found.quality} keeps {kept}"]
+        said = f"{HIGHEST} keeps {_kept(found, found.best)}{_itself(found)}"
+        lines = [f"no {found.format} quality keeps {found.keep:.4g} of the answers: {said}"]
+        if found.closest is None:
+            return lines + _changed_lines(found)
+        lines.append(f"from quality {found.closest} on as many are kept as at {HIGHEST}")
+    else:
+        lines = [f"{found.format} quality {found.quality} keeps {_kept(found, found.point)}"]
+    point = found.point
     if found.kind == "detection":
         lines.append(f"{point.found:,} of {found.things:,} detections are found again")
         if found.without:
@@ -120,6 +116,14 @@ def write_recommendation(found: Recommendation, out: Path) -> Path:
     write_text(out / CHANGED, _csv(("image", "before", "after"), changed))
     _write_report(found, out / REPORT)
     return out / REPORT
+
+
+def _kept(found: Recommendation, point: QualityPoint) -> str:
+    low, high = point.interval
+    return (
+        f"{point.kept:,} of {point.judged:,} answers of {found.machine} "
+        f"({point.agreement:.1%}, 95% interval {low:.1%} to {high:.1%})"
+    )
 
 
 def _itself(found: Recommendation) -> str:
@@ -225,9 +229,9 @@ def _curve(path: Path, found: Recommendation) -> Path:
     size.plot(qualities, share, "o-", color="#4c78a8")
     size.axhline(1, color="#8d99ae", linestyle=":")
     size.set(xlabel=f"{found.format} quality", ylabel="bytes / bytes as they are", ylim=(0, None))
-    if found.quality is not None:
+    if found.quality is not None or found.closest is not None:
         for axes in (agreement, size):
-            axes.axvline(found.quality, color="#00798c", linewidth=1)
+            axes.axvline(found.point.quality, color="#00798c", linewidth=1)
     return save_figure(figure, path)
 
 

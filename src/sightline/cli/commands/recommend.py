@@ -26,8 +26,7 @@ class RecommendOptions:
     images: tyro.conf.Positional[tuple[Path, ...]]
     """Photos, folders of photos, .tar archives or .txt lists of them."""
     model: str
-    """FILE.onnx, FILE.tflite, a network of torchvision (NAME, NAME:FILE), the run folder or name of
-    a small network, or package.module:function."""
+    """FILE.onnx, FILE.tflite, a network of torchvision, a small network, or module:function."""
     kind: Literal["classification", "detection"] = "classification"
     """What the model does. Kept is the likeliest class; of detections one or more, found again."""
     keep: float = 0.99

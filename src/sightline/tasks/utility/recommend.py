@@ -71,14 +71,16 @@ class Recommendation:
         format: Of the compressed files.
         keep: Wanted share of kept answers.
         quality: The lowest that keeps them; None where none does.
+        closest: Where none does: the lowest that keeps as many as the highest; None for a machine
+            that does not agree with itself.
         images: Images that were read.
         without: Images on which a detector finds nothing; they count apart.
         things: Boxes found on the images as they are; images for a classifier.
         skipped: Images that could not be read, asked about or compressed, and why.
         points: What was tried, by quality.
-        changed: At ``quality``; at the highest where there is none.
+        changed: At the quality of :attr:`point`.
         bytes_before: Of the files as they are.
-        saved: Share of bytes saved at that quality; negative where more come out.
+        saved: Share of bytes saved there; negative where more come out.
         saved_interval: Its 95% interval by bootstrap over images; None for one image.
         larger: Images whose file is smaller as it is.
         saved_leaving: Share saved where these are left as they are.
@@ -92,6 +94,7 @@ class Recommendation:
     format: Format
     keep: float
     quality: int | None
+    closest: int | None
     images: int
     without: int
     things: int
@@ -108,9 +111,14 @@ class Recommendation:
 
     @property
     def point(self) -> QualityPoint:
-        """What the quality recommended does; the highest where none keeps the answers."""
-        wanted = HIGHEST if self.quality is None else self.quality
+        """What the quality recommended does, or the closest, or the highest where none does."""
+        wanted = next(q for q in (self.quality, self.closest, HIGHEST) if q is not None)
         return next(point for point in self.points if point.quality == wanted)
+
+    @property
+    def best(self) -> QualityPoint:
+        """What the highest quality does."""
+        return self.points[-1]
 
     @property
     def images_wanted(self) -> int | None:
@@ -126,6 +134,8 @@ class Recommendation:
             "format": self.format,
             "keep": self.keep,
             "quality": self.quality,
+            "closest": self.closest,
+            "at_quality": point.quality,
             "images": self.images,
             "judged": point.judged,
             "kept": point.kept,
@@ -193,8 +203,13 @@ def recommend_quality(
     # bisection takes seven passes; then there are the images as they are and the highest quality
     trial = Trial(machine, images, format, progress, passes=9 + AHEAD)
     quality = lowest_quality(lambda q: _enough(trial.point(q), keep))
-    itself = None if quality is not None else trial.self_agreement()
-    at = HIGHEST if quality is None else quality
+    itself, closest = None, None
+    if quality is None:
+        itself = trial.self_agreement()
+        most = trial.point(HIGHEST).kept
+        if itself == 1 and most:
+            closest = lowest_quality(lambda q: trial.point(q).kept >= most)
+    at = next(q for q in (quality, closest, HIGHEST) if q is not None)
     before, after = trial.sizes(at)
     saved, interval = saved_share(before, after)
     progress("the quality is found", 1.0)
@@ -204,6 +219,7 @@ def recommend_quality(
         format=format,
         keep=keep,
         quality=quality,
+        closest=closest,
         images=len(before),
         without=trial.without(),
         things=trial.things(),
