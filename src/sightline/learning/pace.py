@@ -17,13 +17,20 @@ class Pace:
         progress: Told; None: nobody is.
         what: What is counted, in the plural.
         rate: What is counted, for the speed.
+        doing: What is done; the text begins with it.
     """
 
     def __init__(
-        self, total: int, waiting: int, progress: Progress | None, what: str, rate: str
+        self,
+        total: int,
+        waiting: int,
+        progress: Progress | None,
+        what: str,
+        rate: str,
+        doing: str = "labels",
     ) -> None:
         self._total, self._waiting, self._progress = total, waiting, progress
-        self._what, self._rate = what, rate
+        self._what, self._rate, self._doing = what, rate, doing
         self._new = 0
         self._start = time.perf_counter()
 
@@ -38,7 +45,7 @@ class Pace:
         # what stands before the colon is a line of a log, a row of a terminal: ten in all
         tenth = 10 * -(-10 * done // self._total)
         self._progress(
-            f"labels up to {tenth}%: {done} of {self._total} {self._what}, "
+            f"{self._doing} up to {tenth}%: {done} of {self._total} {self._what}, "
             f"{rate:.1f} {self._rate}/s, {left} left",
             done / self._total,
         )

@@ -24,6 +24,7 @@ from sightline.records.utility_files import (
     MachineRecord,
     is_labels,
     read_header,
+    read_labels,
     write_labels,
 )
 from sightline.tasks import LabelReport
@@ -55,8 +56,8 @@ class UtilityReport:
             no use, without a label.
         images: Pristine images with answers.
         skipped: Images without, and why.
-        computed: Answers that machines gave now.
-        kept: Answers that were there from earlier calls.
+        computed: Answers that machines gave now; 0 of localization, which does not count them.
+        kept: Answers that were there from earlier calls; the same.
         seconds: That this call took.
         notes: What else is to be known.
     """
@@ -106,15 +107,42 @@ def label_images(
         InputError: As there, or the images are none.
     """
     if options.task == "localization":
-        raise InputError(
-            "classification or detection is wanted; labels of localization are written by "
-            "sightline.tasks.utility.localization"
-        )
+        return _label_place(images, out, options, progress)
     from sightline.datasets.utility import open_pristine
 
     data = open_pristine(images)
     return write_utility_labels(
         data, out or data.runs_dir / f"labels-{options.task}", options, progress
+    )
+
+
+def _label_place(
+    path: Path, out: Path | None, options: LabelOptions, progress: Progress
+) -> UtilityReport:
+    """Label the frames of a place: of use where its map, without them, still finds their pose."""
+    from sightline.records import Place
+    from sightline.tasks.utility.localization import PosedPhotos, write_localization_labels
+
+    start = time.perf_counter()
+    place = Place.open(path)
+    photos = PosedPhotos.of_place(place)
+    if options.limit:
+        photos = replace(photos, frames=photos.frames[: options.limit])
+    folder = out or place.runs_dir / f"labels-{options.task}"
+    _check_out(folder, photos.root)
+    counts = write_localization_labels(place, photos, folder, options.distortions(), progress)
+    header, items = read_header(folder), read_labels(folder).items
+    return UtilityReport(
+        folder,
+        tuple(machine.name for machine in header.machines),
+        counts,
+        _by_distortion(items, options.distortions()),
+        len({item.image for item in items}),
+        skipped=(),
+        computed=0,
+        kept=0,
+        seconds=time.perf_counter() - start,
+        notes=header.notes,
     )
 
 
@@ -147,7 +175,7 @@ def write_utility_labels(
     data = draw_images(data, options.limit, options.seed) if options.limit else data
     if not data.images:
         raise InputError(f"images are wanted, {data.name} has none")
-    _check_out(out, data)
+    _check_out(out, data.root)
     load = loader(data, options) if machines is None else None
     asked = checked(load() if load else machines or (), options)
     judgement = Judgement.of(data, asked, options.thresholds(), options.operator, options.seed)
@@ -157,9 +185,10 @@ def write_utility_labels(
         remove_unfinished(out / PREDICTIONS)
         work = _Labelling(data, out, options, asked, judgement, progress, load)
         items = work.labels(entries)
+        write_images(out / PREDICTIONS, work.contents.items())
+        work.check(items)
         notes = [*data.notes]
         by_distortion = _by_distortion(items, distortions)
-        work.check(items)
         if options.balance:
             balance = work.balanced(items, entries)
             items, notes = [*items, *balance.items], [*notes, *filter(None, [balance.note])]
@@ -167,13 +196,12 @@ def write_utility_labels(
         counts = write_labels(
             out, _header(data, options, asked, len(data.images), skipped, notes), items
         )
-        write_images(out / PREDICTIONS, work.contents.items())
     report = UtilityReport(
         out,
         tuple(machine.name for machine in asked),
         counts,
         by_distortion,
-        len(work.contents) - len([1 for image, _ in skipped if image in work.contents]),
+        len(data) - len(skipped),
         tuple((data.root / image, reason) for image, reason in skipped),
         work.computed,
         work.kept,
@@ -185,7 +213,7 @@ def write_utility_labels(
     return report
 
 
-def _check_out(out: Path, data: PristineSet) -> None:
+def _check_out(out: Path, images: Path) -> None:
     """Refuse a folder that holds other things, or labels of other images."""
     if not out.exists():
         return
@@ -193,9 +221,9 @@ def _check_out(out: Path, data: PristineSet) -> None:
         raise InputError(f"a folder is wanted for labels, {out} is a file; choose another")
     if is_labels(out):
         root = read_header(out).images_root
-        if root.resolve() != data.root.resolve():
+        if root.resolve() != images.resolve():
             raise InputError(
-                f"{out} holds labels of other images ({root} there, {data.root} now); choose "
+                f"{out} holds labels of other images ({root} there, {images} now); choose "
                 "another folder (nothing was changed)"
             )
     elif any(path.name != PREDICTIONS and not path.name.startswith(".") for path in out.iterdir()):
@@ -228,6 +256,12 @@ class _Labelling:
 
     def labels(self, entries: Sequence[Entry]) -> list[UtilityItem]:
         """Ask what is not known yet, and return the labels of all images that have answers."""
+        outcomes = self._asked(entries, "labels")
+        self.contents = {one.image: one.digest for one in outcomes if one.digest}
+        self._reasons = {one.image: one.reason for one in outcomes if one.reason}
+        return self._items(entries, outcomes)
+
+    def _asked(self, entries: Sequence[Entry], doing: str) -> list[Outcome]:
         size = self._options.shard
         shards = [
             Shard(self._shards + number, entries[first : first + size])
@@ -235,16 +269,15 @@ class _Labelling:
         ]
         self._shards += len(shards)
         total = sum(len(entry.variants) for entry in entries) * len(self._machines)
-        pace = Pace(total, total, self._progress, "answers", "answers")
-        for outcome in self._answer(shards, pace):
-            self.computed += outcome.computed
-            self.kept += outcome.kept
-            if outcome.digest:
-                self.contents[outcome.image] = outcome.digest
-            if outcome.reason:
-                self._reasons.setdefault(outcome.image, outcome.reason)
+        pace = Pace(total, total, self._progress, "answers", "answers", doing)
+        outcomes = self._answer(shards, pace)
+        self.computed += sum(outcome.computed for outcome in outcomes)
+        self.kept += sum(outcome.kept for outcome in outcomes)
+        return outcomes
+
+    def _items(self, entries: Sequence[Entry], outcomes: Sequence[Outcome]) -> list[UtilityItem]:
         answers = [read_machine(machine_folder(self._job.folder, m)) for m in self._machines]
-        good = {n: c for n, c in self.contents.items() if n not in self._reasons}
+        good = {one.image: one.digest for one in outcomes if not one.reason}
         return self._judgement.items(entries, answers, good)
 
     def balanced(self, items: Sequence[UtilityItem], entries: Sequence[Entry]) -> Balance:
@@ -253,7 +286,8 @@ class _Labelling:
         options = self._options
         balancer = Balancer(items, options.distortions(), options.copies, options.seed)
         for proposed in balancer.rounds():
-            balancer.add(self.labels([replace(e, asked=asked[e.image]) for e in proposed]))
+            copies = [replace(entry, asked=asked[entry.image]) for entry in proposed]
+            balancer.add(self._items(copies, self._asked(copies, "balancing")))
         return balancer.result()
 
     def skipped(self) -> list[tuple[str, str]]:

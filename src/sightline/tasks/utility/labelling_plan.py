@@ -84,10 +84,14 @@ def class_indices(data: PristineSet, machine: Machine) -> tuple[int, ...]:
     the first means the first. Classes without names, and the 1000 of ImageNet (whose names are
     spelt in many ways), are those of the same index.
 
+    Empty where the data do not say what the machine is asked for.
+
     Raises:
         InputError: None of the names agrees.
     """
     wanted, known = data.categories, machine.categories
+    if not (data.has_boxes if machine.kind == "detection" else data.has_classes):
+        return ()
     if not known:
         return tuple(range(len(wanted)))
     if len(wanted) == len(known) == _IMAGENET or all(map(_NAMELESS.fullmatch, wanted)):
