@@ -9,9 +9,9 @@ from typing import Any, Literal
 from torch import nn
 
 from sightline.errors import CatalogError
-from sightline.learning.resnet import create_resnet
 from sightline.learning.torchvision_compat import import_torchvision
 from sightline.tasks.utility.small.detectors import fcos, retinanet, ssd, ssdlite
+from sightline.tasks.utility.small.trunks import TrunkClassifier, plain_trunk, resnet_trunk
 
 Kind = Literal["classification", "detection"]
 
@@ -50,9 +50,7 @@ def small_architecture(name: str) -> Architecture:
 
 
 def _resnet(categories: int, _frame_px: int) -> nn.Module:
-    net = create_resnet("resnet18", width=0.25)
-    net.fc = nn.Linear(128, categories)
-    return net
+    return TrunkClassifier(resnet_trunk(), categories, cells=1)
 
 
 def _mobilenet(categories: int, _frame_px: int) -> nn.Module:
@@ -64,20 +62,7 @@ def _mobilenet(categories: int, _frame_px: int) -> nn.Module:
 
 def _vgg(categories: int, _frame_px: int) -> nn.Module:
     # torchvision's VGG ends in three layers of 100 million weights: its convolutions alone
-    layers: list[int | str] = [16, "M", 32, "M", 64, 64, "M", 128, 128, "M"]
-    features = _vgg_layers(layers)
-    return nn.Sequential(
-        features,
-        nn.AdaptiveAvgPool2d(3),
-        nn.Flatten(),
-        nn.Dropout(0.2),
-        nn.Linear(9 * 128, categories),
-    )
-
-
-def _vgg_layers(layers: list[int | str]) -> nn.Sequential:
-    made: nn.Sequential = import_torchvision().models.vgg.make_layers(layers, batch_norm=True)
-    return made
+    return TrunkClassifier(plain_trunk(), categories, cells=2)
 
 
 def _alexnet(categories: int, _frame_px: int) -> nn.Module:
@@ -147,7 +132,9 @@ def _by_name(*known: Architecture) -> dict[str, Architecture]:
 
 #: The first three are bundled and label; the others are the paper's "unseen" networks.
 SMALL_CLASSIFIERS: dict[str, Architecture] = _by_name(
-    Architecture("resnet", "classification", "ResNet-18 of a quarter of its width", _resnet),
+    Architecture(
+        "resnet", "classification", "ResNet-18 of half its width, without its last stage", _resnet
+    ),
     Architecture(
         "mobilenet",
         "classification",
@@ -155,7 +142,7 @@ SMALL_CLASSIFIERS: dict[str, Architecture] = _by_name(
         _mobilenet,
     ),
     Architecture(
-        "vgg", "classification", "plain convolutions as in VGG, six with batch norm", _vgg
+        "vgg", "classification", "seven plain convolutions as in VGG, with batch norm", _vgg
     ),
     Architecture(
         "alexnet", "classification", "few wide kernels as in AlexNet, with batch norm", _alexnet
@@ -169,7 +156,9 @@ SMALL_CLASSIFIERS: dict[str, Architecture] = _by_name(
 
 #: The first two are bundled and label; the others are the paper's "unseen" networks.
 SMALL_DETECTORS: dict[str, Architecture] = _by_name(
-    Architecture("fcos", "detection", "FCOS without anchors on a narrow ResNet-18", fcos),
+    Architecture(
+        "fcos", "detection", "FCOS, without anchors, on a ResNet-18 of half its width", fcos
+    ),
     Architecture("ssd", "detection", "SSD on plain convolutions", ssd, first_label=1),
     Architecture("retinanet", "detection", "RetinaNet on plain convolutions", retinanet),
     Architecture("ssdlite", "detection", "SSDLite on MobileNetV3-small", ssdlite, first_label=1),

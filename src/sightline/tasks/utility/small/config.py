@@ -22,6 +22,9 @@ class SmallConfig(FitConfig):
     """Of ``SMALL_CLASSIFIERS`` or ``SMALL_DETECTORS``."""
     frame_px: int = 64
     """Width and height of the frames it sees, in pixels."""
+    start: str = "none"
+    """none: random weights; or a FILE of weights with the same first layers in it: of another small
+    machine, or (resnet, fcos) of a run of the objects task."""
     flip: bool = True
     """Also train on mirrored images."""
     zoom: float = 0.15

@@ -20,8 +20,8 @@ from sightline.tasks.utility.machines.machine import Classified, Detected, Photo
 from sightline.tasks.utility.small.architectures import Architecture, small_architecture
 from sightline.tasks.utility.small.bundled import bundled_folder
 from sightline.tasks.utility.small.config import read_config
-from sightline.tasks.utility.small.detectors import SmallPyramid
 from sightline.tasks.utility.small.frames import as_frame
+from sightline.tasks.utility.small.trunks import Trunk
 
 T = TypeVar("T")
 
@@ -65,22 +65,6 @@ class SmallDetector(nn.Module):
         self.net = net
         self._first = first_label
 
-    @property
-    def precision(self) -> torch.dtype:
-        """Arithmetic of the backbone's forward pass; heads and losses keep float32."""
-        return self._pyramid.precision
-
-    @precision.setter
-    def precision(self, bits: torch.dtype) -> None:
-        self._pyramid.precision = bits
-
-    @property
-    def _pyramid(self) -> SmallPyramid:
-        pyramid = self.net.get_submodule("backbone")
-        if not isinstance(pyramid, SmallPyramid):
-            raise TypeError(f"a SmallPyramid is wanted as backbone, {type(pyramid)} came")
-        return pyramid
-
     def losses(
         self, frames: Tensor, boxes: Sequence[Tensor], labels: Sequence[Tensor]
     ) -> dict[str, Tensor]:
@@ -108,6 +92,13 @@ def make_network(
     if architecture.kind == "classification":
         return SmallClassifier(net)
     return SmallDetector(net, architecture.first_label)
+
+
+def set_precision(network: nn.Module, bits: torch.dtype) -> None:
+    """Set the arithmetic of a classifier, or of a detector's trunk: its heads keep float32."""
+    for module in network.modules():
+        if isinstance(module, SmallClassifier | Trunk):
+            module.precision = bits
 
 
 @dataclass(frozen=True)
@@ -235,6 +226,6 @@ def ready(
 ) -> ClassifierMachine | DetectorMachine:
     """Return a network as a machine: in eval mode, in float32."""
     network.eval().requires_grad_(requires_grad=False)
-    network.precision = torch.float32  # type: ignore[assignment]
+    set_precision(network, torch.float32)
     made = ClassifierMachine if architecture.kind == "classification" else DetectorMachine
     return made(name, network, architecture, categories, frame_px)

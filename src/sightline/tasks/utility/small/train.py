@@ -27,8 +27,10 @@ from sightline.tasks.utility.small.machine import (
     SmallDetector,
     as_detected,
     make_network,
+    set_precision,
 )
 from sightline.tasks.utility.small.scores import classifier_scores, detector_scores
+from sightline.tasks.utility.small.trunks import Trunk
 
 Progress = Callable[[str, float], None]
 
@@ -85,7 +87,8 @@ def train_small(
     write_config(run_dir / CONFIG, config, run=about)
     seed_everything(config.seed)
     network = make_network(made, len(data.categories), config.frame_px)
-    network.precision = backbone_precision(config.precision)
+    set_precision(network, backbone_precision(config.precision))
+    _start(network, config)
     cache_dir = run_dir.parent / CACHE
     frames = read_frames(parts["train"], config.frame_px, cache_dir, progress)
     held_out = None
@@ -100,6 +103,24 @@ def train_small(
     write_config(run_dir / CONFIG, config, run=about)
     save_weights(run_dir / WEIGHTS, network, task="utility-machine", model=architecture)
     return run_dir
+
+
+def _start(network: nn.Module, config: SmallConfig) -> None:
+    """Give the trunk the weights it is to start from, if any.
+
+    Raises:
+        InputError: The network has no trunk.
+        WeightsError: The file has no such trunk in it.
+    """
+    if config.start == "none":
+        return
+    trunk = next((part for part in network.modules() if isinstance(part, Trunk)), None)
+    if trunk is None:
+        raise InputError(
+            f"{config.architecture} starts from random weights alone, {config.start} came as "
+            "start; leave it out"
+        )
+    trunk.start_from(Path(config.start))
 
 
 class _Teaching:
