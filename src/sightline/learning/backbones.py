@@ -232,17 +232,18 @@ def _torchvision_net(name: str, weights: str) -> tuple[nn.Module, str]:
     return net, origin
 
 
-def torchvision_classifier(name: str, *, aux: bool = False) -> nn.Module:
+def torchvision_classifier(name: str, *, aux: bool = False, classes: int = 1000) -> nn.Module:
     """Return one of torchvision's classifiers as it is made, without weights.
 
     Args:
         name: As torchvision has it.
         aux: Give the Inceptions their auxiliary heads.
+        classes: It tells apart.
     """
     models = import_torchvision().models
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"num_classes": classes}
     if name in _INCEPTIONS:
-        options = {"aux_logits": aux, "transform_input": True, "init_weights": False}
+        options |= {"aux_logits": aux, "transform_input": True, "init_weights": False}
     net: nn.Module = models.get_model(name, weights=None, **options)
     return net
 

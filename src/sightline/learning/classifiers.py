@@ -37,10 +37,10 @@ def create_classifier(
     Args:
         name: Any classifier of torchvision (``resnet50``, ``mobilenet_v2`` ...).
         weights: ``imagenet`` (torchvision's, through the torch cache); ``none``: random ones, drawn
-            by the seed; or a ``.pth``, ``.safetensors`` or ``.npz`` file of the same network. A
-            file without the running statistics of batch norm is one whose batch norm is folded into
-            the convolutions, as TensorFlow Lite's are: it is then run as TensorFlow runs it, with
-            pixels in -1 .. 1 and convolutions padded at the end.
+            by the seed; or a ``.pth``, ``.safetensors`` or ``.npz`` file of the same network, for
+            any number of classes. A file without the running statistics of batch norm is one whose
+            batch norm is folded into the convolutions, as TensorFlow Lite's are: it is then run as
+            TensorFlow runs it, with pixels in -1 .. 1 and convolutions padded at the end.
         seed: Of random weights.
         advice: What to do where ImageNet's weights cannot be downloaded.
 
@@ -62,13 +62,15 @@ def create_classifier(
         published = weights == "imagenet"
         state = imagenet_state(name, advice) if published else read_any_state(Path(weights))
         origin = "torchvision's ImageNet weights" if published else weights
+        aux = any(key.startswith(("aux1.", "AuxLogits.")) for key in state)
+        classes = _classes(net, state)
+        if aux or classes != _outputs(net):
+            net = torchvision_classifier(name, aux=aux, classes=classes)
         if _is_folded(net, state):
             state = _unfolded(net, state)
             pad_as_tensorflow(net)
             contract = _MINUS_ONE_TO_ONE
             origin += " (batch norm folded, run as TensorFlow does)"
-        elif any(key.startswith(("aux1.", "AuxLogits.")) for key in state):
-            net = torchvision_classifier(name, aux=True)
         load_strictly(net, name, state, origin)
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Backbone(
@@ -147,9 +149,21 @@ def _same_padded(module: nn.Conv2d) -> _SamePadConv:
 
 def _outputs(net: nn.Module) -> int:
     """Return how many numbers a classifier gives."""
-    layers = [m for m in net.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]
-    last = layers[-1]  # a convolution in SqueezeNet
-    return last.out_features if isinstance(last, nn.Linear) else last.out_channels
+    return len(net.get_parameter(f"{_last_layer(net)}.weight"))
+
+
+def _classes(net: nn.Module, state: dict[str, Tensor]) -> int:
+    """Return how many classes a state of a classifier is of; the network's own where unclear."""
+    weight = state.get(f"{_last_layer(net)}.weight")
+    return len(weight) if weight is not None and weight.ndim else _outputs(net)
+
+
+def _last_layer(net: nn.Module) -> str:
+    name = ""
+    for key, module in net.named_modules():
+        if isinstance(module, (nn.Linear, nn.Conv2d)):  # SqueezeNet ends in a convolution
+            name = key
+    return name
 
 
 def _is_folded(net: nn.Module, state: dict[str, Tensor]) -> bool:

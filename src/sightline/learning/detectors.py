@@ -5,6 +5,7 @@ Any detection network of torchvision by its name, and NanoDet's ONNX files throu
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -107,6 +108,7 @@ class NanoDet:
             raise InputError(f"an ONNX file of a detector is wanted, {path} does not exist")
         self._path = path
         self._least = least_score
+        self._lock = threading.Lock()  # OpenCV's networks keep their input
         try:
             self._net = cv2.dnn.readNetFromONNX(str(path))
             self._forward(np.zeros((1, 3, self._side, self._side), dtype=np.float32))
@@ -131,8 +133,10 @@ class NanoDet:
 
     def _forward(self, blob: Array | NDArray[np.float32]) -> tuple[Array, Array]:
         """Return (M, 80) scores and (M, 4) distances to the box's sides, in pixels, of M cells."""
-        self._net.setInput(blob.astype(np.float32))
-        outs = [np.asarray(o) for o in self._net.forward(self._net.getUnconnectedOutLayersNames())]
+        with self._lock:
+            self._net.setInput(blob.astype(np.float32))
+            given = self._net.forward(self._net.getUnconnectedOutLayersNames())
+            outs = [np.array(o) for o in given]
         scores, sides = [], []
         for stride in self._strides:
             cells = (self._side // stride) ** 2

@@ -9,15 +9,14 @@ from typing import Any, Literal
 
 import torch
 
+from sightline.errors import InputError
 from sightline.learning.backbones import Backbone, imagenet_weights, state_digest
 from sightline.learning.classifiers import create_classifier
 from sightline.records.files import digest
+from sightline.tasks.utility.machines.adapter import Adapter, find_adapter
 from sightline.tasks.utility.machines.answers import joined, of_logits
 from sightline.tasks.utility.machines.machine import Classified, Photo
 from sightline.tasks.utility.machines.reading import Reading, batches
-
-#: Numbers of classes that mean ImageNet's, in torchvision's order.
-IMAGENET_CLASSES = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,17 +56,24 @@ def torchvision_classifier_machine(architecture: str, weights: str) -> Torchvisi
 
     Args:
         architecture: As torchvision has it.
-        weights: ``imagenet``, ``none`` (random) or a FILE of the same network.
+        weights: ``imagenet``, ``none`` (random) or a FILE of the same network, for any number of
+            classes; a ``.toml`` beside it names them and says how it reads images.
 
     Raises:
         CatalogError: No such classifier.
+        InputError: The file's ``.toml`` is wrong.
         WeightsError: The weights cannot be had, or do not fit.
     """
     advice = f"write {architecture}:FILE with a copy, or {architecture}:none for random weights"
     network = create_classifier(architecture, weights, advice=advice)
     chosen = imagenet_weights(architecture)
-    reading = transforms_reading(chosen.transforms(), network)
-    names = tuple(chosen.meta["categories"])
+    said = Adapter() if weights in ("imagenet", "none") else find_adapter(Path(weights))
+    reading = said.reading(transforms_reading(chosen.transforms(), network))
+    names = said.labels or tuple(chosen.meta["categories"])
+    if said.labels and len(said.labels) != network.features:
+        raise InputError(
+            f"{network.features} labels of {weights} are wanted, {len(said.labels)} came"
+        )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return TorchvisionClassifier(
         name_of(architecture, weights, "imagenet"),

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sightline.errors import InputError
 from sightline.learning.backbones import state_digest
 from sightline.learning.detectors import COCO, BoxFinder, NanoDet, TorchvisionDetector
 from sightline.records.files import digest, digest_files
+from sightline.tasks.utility.machines.adapter import find_adapter
 from sightline.tasks.utility.machines.answers import detected
 from sightline.tasks.utility.machines.classifiers import name_of
 from sightline.tasks.utility.machines.machine import Detected, Photo
@@ -71,11 +73,14 @@ def torchvision_detector_machine(
 
     Args:
         architecture: As torchvision has it.
-        weights: ``coco``, ``none`` (random) or a FILE of the same network.
+        weights: ``coco``, ``none`` (random) or a FILE of the same network, for any number of
+            classes; ``labels`` in a ``.toml`` beside it names them, the background first or left
+            out.
         least_score: What scores less is left out.
 
     Raises:
         CatalogError: No such detector.
+        InputError: The file's ``.toml`` is wrong.
         WeightsError: The weights cannot be had, or do not fit.
     """
     cuda = torch.cuda.is_available()
@@ -90,13 +95,19 @@ def torchvision_detector_machine(
     made_of = digest("torchvision detector", architecture, state_digest(finder.net), min_size,
                      least_score)  # fmt: skip
     finder.net.to(torch.device("cuda" if cuda else "cpu"))
-    coco = set(finder.categories) >= set(COCO)
-    if coco:
-        indices = [COCO.index(n) if n in COCO else -1 for n in finder.categories]
+    names, classes = finder.categories, finder.classes
+    if weights not in ("coco", "none"):
+        names = find_adapter(Path(weights)).labels or names
+    if len(names) == classes - 1:
+        names = ("background", *names)
+    if names and len(names) != classes:
+        raise InputError(f"{classes - 1} labels of {weights} are wanted, {len(names)} came")
+    if set(names) >= set(COCO):
+        indices, names = [COCO.index(n) if n in COCO else -1 for n in names], COCO
     else:
-        indices = list(range(-1, finder.classes - 1))  # 0 is the background
+        indices, names = list(range(-1, classes - 1)), names[1:]  # 0 is the background
     name = name_of(architecture, weights, "coco")
-    return FinderMachine(name, finder, COCO if coco else (), np.array(indices), made_of)
+    return FinderMachine(name, finder, names, np.array(indices), made_of)
 
 
 def nanodet_machine(path: Path, least_score: float = LEAST_SCORE) -> FinderMachine:

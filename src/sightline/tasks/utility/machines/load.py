@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from sightline.errors import CatalogError, InputError
+from sightline.learning.runs import is_run
 from sightline.tasks.utility.machines.machine import Machine
+from sightline.tasks.utility.small.bundled import bundled_names
 
 Kind = Literal["classification", "detection"]
 
@@ -85,6 +87,8 @@ def _load(spec: str, kind: Kind, adapter: Path | None) -> Machine:
         return _model_file(Path(found["model"]), found["suffix"].lower(), kind, said)
     if adapter is not None:
         raise InputError(f"an adapter belongs to an .onnx or .tflite file, {spec} is none")
+    if is_run(Path(spec)) or spec in bundled_names():
+        return _small(spec)
     architecture, _, weights = spec.partition(":")
     if architecture in _classifier_names():
         from sightline.tasks.utility.machines.classifiers import torchvision_classifier_machine
@@ -96,11 +100,19 @@ def _load(spec: str, kind: Kind, adapter: Path | None) -> Machine:
 
         _refuse_kind(spec, kind, "detection")
         return torchvision_detector_machine(architecture, weights or "coco")
+    if Path(spec).is_dir():
+        return _small(spec)  # which says what a folder of a small machine holds
     if _CALLABLE.fullmatch(spec):
         from sightline.tasks.utility.machines.callables import callable_machine
 
         return callable_machine(spec, kind)
     raise _unknown(spec, kind)
+
+
+def _small(spec: str) -> Machine:
+    from sightline.tasks.utility.small.machine import load_small
+
+    return load_small(spec)
 
 
 def _model_file(path: Path, suffix: str, kind: Kind, adapter: Path | None) -> Machine:
@@ -139,6 +151,6 @@ def _detector_names() -> list[str]:
 
 def _unknown(spec: str, kind: Kind) -> CatalogError:
     known = _classifier_names() if kind == "classification" else _detector_names()
-    near = difflib.get_close_matches(spec.partition(":")[0], known, 3)
+    near = difflib.get_close_matches(spec.partition(":")[0], [*known, *bundled_names(kind)], 3)
     meant = f"; near: {', '.join(near)}" if near else ""
     return CatalogError(f"no {_NOUNS[kind]} {spec!r}{meant}; there are {_FORMS}")

@@ -82,6 +82,14 @@ class Reading:
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
 
+    def __post_init__(self) -> None:
+        most = max(self.width, self.height)
+        if self.resize == "center" and 0 < self.short_side < most:
+            raise InputError(
+                f"a short side of at least {most} pixels is wanted, the input's own, "
+                f"{self.short_side} came"
+            )
+
     @property
     def batch(self) -> int:
         """How many images go through a network at once."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -29,6 +30,9 @@ _FLOAT = Reading(scale=1.0 / 127.5, mean=(1.0, 1.0, 1.0), std=(1.0, 1.0, 1.0))
 
 #: Whole numbers that pixels can become.
 _WHOLE = (np.uint8, np.int8)
+
+#: What LiteRT says of operations that it does not have: custom ones, TensorFlow's, newer ones.
+_UNKNOWN = re.compile(r"unresolved custom op|Select TensorFlow op|Didn't find op for builtin")
 
 _STDERR = threading.Lock()
 
@@ -60,8 +64,9 @@ class TfliteGraph:
             (entry,) = self.interpreter.get_input_details()
             try:
                 if tuple(values.shape) != tuple(entry["shape"]):  # an open batch or size
-                    self.interpreter.resize_tensor_input(entry["index"], values.shape)
-                    self.interpreter.allocate_tensors()
+                    with _quiet():
+                        self.interpreter.resize_tensor_input(entry["index"], values.shape)
+                        self.interpreter.allocate_tensors()
                 self.interpreter.set_tensor(entry["index"], _quantised(values, entry))
                 self.interpreter.invoke()
             except (RuntimeError, ValueError) as error:
@@ -96,6 +101,11 @@ def open_graph(path: Path, layout: Layout | None = None, threads: int = 0) -> Tf
             interpreter = Interpreter(model_path=str(path), num_threads=threads or _threads())
             interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
+        if _UNKNOWN.search(str(error)):
+            raise WeightsError(
+                f"{path}: operations that LiteRT knows are wanted; it says: {_first(error)} "
+                "Convert the network with TFLite's built-in operations alone"
+            ) from error
         raise WeightsError(f"{path} cannot be read as a TFLite file: {_first(error)}") from error
     entries = interpreter.get_input_details()
     if len(entries) != 1 or entries[0]["dtype"] not in (*_WHOLE, np.float32):
