@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from sightline.datasets.image_folders import IMAGENET_CLASSES, photo_names
@@ -35,7 +36,6 @@ _PHOTO = re.compile(r"ILSVRC2012_val_(\d{8})\.jpe?g", re.IGNORECASE)
 _SYNSET = re.compile(r"n\d{8}")
 _FOLDERS = (".", "val", "ILSVRC2012_img_val", "ILSVRC/Data/CLS-LOC/val")
 _KIT = "ILSVRC2012_devkit_t12/data"
-_TRUTHS = (".", "..", "data", _KIT, f"../{_KIT}", "../data", "../../..", "../../../..")
 
 
 def is_imagenet(path: Path) -> bool:
@@ -56,8 +56,8 @@ def read_imagenet(path: Path, left_out: LeftOut) -> PristineSet:
     if folder is None:
         raise InputError(f"{path}: photos named ILSVRC2012_val_00000001.JPEG are wanted")
     names = [n for n in photo_names(folder) if _PHOTO.fullmatch(PurePosixPath(n).name)]
-    listed = _listed_synsets(folder)
-    truths = _truths(folder, names, listed)
+    listed = _listed_synsets(path, folder)
+    truths = _truths(path, folder, names, listed)
     inside = folder.relative_to(path)
     if not truths.by_photo:
         images = tuple(PristineImage(inside / name) for name in names)
@@ -81,11 +81,11 @@ class _Truths:
         self.by_photo, self.categories, self.notes = by_photo, categories, notes
 
 
-def _truths(folder: Path, names: list[str], listed: Mapping[str, str]) -> _Truths:
-    indices = _val_list(folder)
+def _truths(root: Path, folder: Path, names: list[str], listed: Mapping[str, str]) -> _Truths:
+    indices = _val_list(root, folder)
     if indices is not None:
         return _Truths(indices, _thousand(tuple(listed.values())))
-    synsets = _solution(folder) or _ground_truth(folder) or _by_folder(names)
+    synsets = _solution(root, folder) or _ground_truth(root, folder) or _by_folder(names)
     order = sorted(listed or set(synsets.values()))
     known = set(order)
     unknown = sorted(set(synsets.values()) - known)
@@ -122,15 +122,19 @@ def _holds_photos(folder: Path) -> bool:
     for entry in folder.iterdir():
         if _PHOTO.fullmatch(entry.name):
             return True
-        if _SYNSET.fullmatch(entry.name) and entry.is_dir():
-            first = next((p.name for p in entry.iterdir()), "")
-            if _PHOTO.fullmatch(first):
-                return True
+        if not (_SYNSET.fullmatch(entry.name) and entry.is_dir()):
+            continue
+        # Of a folder of training photos, not all its names.
+        if any(_PHOTO.fullmatch(p.name) for p in islice(entry.iterdir(), 10)):
+            return True
     return False
 
 
-def _near(folder: Path, name: str) -> Path | None:
-    return next((p for p in (folder / t / name for t in _TRUTHS) if p.is_file()), None)
+def _near(root: Path, folder: Path, name: str) -> Path | None:
+    """Return a file of truths: beside the photos, above them, or in the development kit."""
+    tops = (folder, root, folder.parent)
+    places = (top / inside / name for inside in (".", "data", _KIT) for top in tops)
+    return next((p for p in places if p.is_file()), None)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -141,8 +145,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     return ((i, line.strip()) for i, line in enumerate(lines, 1) if line.strip())
 
 
-def _val_list(folder: Path) -> dict[str, int] | None:
-    path = _near(folder, VAL_LIST)
+def _val_list(root: Path, folder: Path) -> dict[str, int] | None:
+    path = _near(root, folder, VAL_LIST)
     if path is None:
         return None
     indices = {}
@@ -157,8 +161,8 @@ def _val_list(folder: Path) -> dict[str, int] | None:
     return indices
 
 
-def _solution(folder: Path) -> dict[str, str]:
-    path = _near(folder, SOLUTION)
+def _solution(root: Path, folder: Path) -> dict[str, str]:
+    path = _near(root, folder, SOLUTION)
     if path is None:
         return {}
     columns = ("ImageId", "PredictionString")
@@ -171,11 +175,11 @@ def _solution(folder: Path) -> dict[str, str]:
     return synsets
 
 
-def _ground_truth(folder: Path) -> dict[str, str]:
-    path = _near(folder, GROUND_TRUTH)
+def _ground_truth(root: Path, folder: Path) -> dict[str, str]:
+    path = _near(root, folder, GROUND_TRUTH)
     if path is None:
         return {}
-    meta = _near(folder, META)
+    meta = _near(root, folder, META)
     if meta is None:
         raise InputError(
             f"{path}: its numbers are the development kit's own; {META} of the kit is wanted "
@@ -199,9 +203,9 @@ def _by_folder(names: list[str]) -> dict[str, str]:
     return {p.name.lower(): p.parent.name for p in paths if _SYNSET.fullmatch(p.parent.name)}
 
 
-def _listed_synsets(folder: Path) -> dict[str, str]:
+def _listed_synsets(root: Path, folder: Path) -> dict[str, str]:
     """Return names of all synsets, in the order of networks; nothing where no file lists them."""
-    path = next(filter(None, (_near(folder, name) for name in SYNSET_LISTS)), None)
+    path = next(filter(None, (_near(root, folder, name) for name in SYNSET_LISTS)), None)
     if path is None:
         return {}
     listed = {}

@@ -133,7 +133,7 @@ class _Tally:
 
     def add(self, item: UtilityItem) -> None:
         self._splits[item.split] += 1
-        self._counts[0][_outcome(item)] += 1
+        self._counts[0][outcome(item)] += 1
         for counts, label in zip(self._counts[1:], item.machines, strict=True):
             undecided = "failed" if label.failed else "between"
             counts[_named(label.utility) or undecided] += 1
@@ -257,8 +257,8 @@ def read_labels(path: str | Path) -> UtilitySet:
     )
 
 
-def _outcome(item: UtilityItem) -> str:
-    """Return the field of the counts that a combined label belongs to."""
+def outcome(item: UtilityItem) -> str:
+    """Return the field of :class:`LabelCounts` that a combined label belongs to."""
     named = _named(item.utility)
     if named:
         return named
@@ -394,7 +394,10 @@ def _machine_label(cells: Sequence[str]) -> MachineLabel:
     for number in (reference, confidence):
         if number < 0 or number > 1:
             raise ValueError(f"a confidence from 0 to 1 is wanted, {number:g} came")
-    return MachineLabel(_label(utility), reference, confidence, value, energy)
+    label = MachineLabel(_label(utility), reference, confidence, value, energy)
+    if label.failed and label.utility is not None:
+        raise ValueError("a machine that failed on the pristine image has no label, one came")
+    return label
 
 
 def _count(cell: str, column: str) -> int:

@@ -110,10 +110,11 @@ def classification_labels(
     """
     before, after = _probabilities(pristine), _probabilities(distorted)
     classes = np.asarray(truth, np.int64)
-    if before.shape != after.shape or classes.shape != before.shape[:1]:
+    rows_of = [before.shape[:1], classes.shape, distorted.energy.shape]
+    if before.shape != after.shape or any(rows != after.shape[:1] for rows in rows_of):
         raise InputError(
-            "a pristine image and a truth of each distorted image are wanted, "
-            f"{before.shape}, {after.shape} and {classes.shape} came"
+            "a pristine image, a truth and an energy of each distorted image are wanted, "
+            f"{before.shape}, {classes.shape} and {distorted.energy.shape} came for {after.shape}"
         )
     if classes.size and (classes.min() < UNKNOWN or classes.max() >= before.shape[1]):
         raise InputError(
@@ -175,7 +176,8 @@ def detection_label(
     after = _best_scores(distorted, boxes, labels, thresholds.iou, scale)
     found = before >= thresholds.score
     if not found.any():
-        return MachineLabel(None, before.max(initial=0.0), after.max(initial=0.0), math.nan)
+        best_scores = float(before.max(initial=0.0)), float(after.max(initial=0.0))
+        return MachineLabel(None, *best_scores, math.nan)
     # Of equals the one that was surer before; lexsort's last key counts first.
     best = np.lexsort((before, np.where(found, after, -1.0)))[-1]
     reference, confidence = float(before[best]), float(after[best])
