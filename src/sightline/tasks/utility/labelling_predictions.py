@@ -334,7 +334,8 @@ def read_images(folder: Path) -> dict[str, str]:
 
 def _read_shard(path: Path, kind: str) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # opened here: NumPy leaves a damaged file open
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             found = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
         raise InputError(f"{path} is damaged ({error}); remove it, it is computed again") from error
