@@ -60,10 +60,15 @@ def roc_curve(score: Array, useful: Flags) -> tuple[Array, Array]:
     return false, true
 
 
-def best_threshold(score: Array, useful: Flags) -> float | None:
+def best_threshold(score: Array, useful: Flags, prefer: float | None = None) -> float | None:
     """Return the threshold of the best balanced accuracy: useful are scores of it or more.
 
     It lies midway between two scores; of several that are as good the middle one is taken.
+
+    Args:
+        score: (N,) grows with utility.
+        useful: (N,).
+        prefer: Taken where no threshold is better.
 
     Returns:
         None where a class is empty.
@@ -78,14 +83,11 @@ def best_threshold(score: Array, useful: Flags) -> float | None:
     rejected = np.concatenate([[0.0], np.cumsum(low)]) / low.sum()
     gain = recall + rejected
     best = np.flatnonzero(gain >= gain.max() - 1e-12)
+    if prefer is not None and int(np.searchsorted(values, prefer)) in best:
+        return prefer
     k = int(best[len(best) // 2])
-    if k == 0:
-        return float(values[0])
-    return (
-        float((values[k - 1] + values[k]) / 2)
-        if k < len(values)
-        else float(np.nextafter(values[-1], np.inf))
-    )
+    edges = np.concatenate([values, [np.nextafter(values[-1], np.inf)]])
+    return float(edges[k] if k in (0, len(values)) else (edges[k - 1] + edges[k]) / 2)
 
 
 def decision_scores(said: Flags, useful: Flags) -> dict[str, Any]:

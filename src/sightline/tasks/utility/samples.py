@@ -122,7 +122,7 @@ def usable_samples(
     data = labelled(data)
     if not data.items:
         raise InputError(f"{data.root}: images with a label are wanted, there are none")
-    key = digest([_made_of(item) for item in data.items], _stats(data), frame_px)
+    key = digest([made_of(item) for item in data.items], photo_stats(data), frame_px)
     path = data.root / "cache" / f"utility-{frame_px}-{key}.npy"
     if not path.with_suffix(".json").is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -183,17 +183,18 @@ def labels_digest(*parts: UtilitySet | None) -> str:
     """Return a digest of which images sets name, how they are distorted and what they are."""
     return digest(
         [
-            None if part is None else [[_made_of(i), i.split, i.utility] for i in part.items]
+            None if part is None else [[made_of(i), i.split, i.utility] for i in part.items]
             for part in parts
         ]
     )
 
 
-def _made_of(item: UtilityItem) -> list[object]:
+def made_of(item: UtilityItem) -> list[object]:
+    """Return what an item's image is a function of: photo, distortion, seed, copy."""
     return [item.image.as_posix(), str(item.distortion), item.seed, item.augmented]
 
 
-def _stats(data: UtilitySet) -> list[list[object]]:
+def photo_stats(data: UtilitySet) -> list[list[object]]:
     """Return names, lengths and times of the photos: contents would cost a read of everything."""
     stats: list[list[object]] = []
     for image in dict.fromkeys(item.image for item in data.items):
