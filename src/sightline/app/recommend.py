@@ -187,6 +187,10 @@ def _write_report(found: Recommendation, path: Path) -> None:
         else "An answer is kept where one detection or more is found again: the same class, a "
         "score and an overlap of 0.5 or more."
     )
+    report.paragraph(
+        "The quality was chosen on the same images that the answers were counted on; other images "
+        "may keep a little less. `bytes as they are` are those of your files."
+    )
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
         report.pictures([(_curve(folder / "curve.png", found), "What was tried")])

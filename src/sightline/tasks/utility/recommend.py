@@ -182,6 +182,10 @@ def recommend_quality(
     its boxes is found again (the paper's rule, with what it finds on the image as it is for the
     truth). Every image is asked about once a quality; see :func:`lowest_quality` for the search.
 
+    The quality is chosen on the same images that its agreement is counted on, as the first of a
+    dozen or so that reaches ``keep``: other images may keep a little less. The interval is that of
+    one quality.
+
     Args:
         images: Files, or photos in archives.
         machine: A classifier or a detector.
