@@ -299,3 +299,19 @@ def test_threads_are_given_back(tmp_path: Path) -> None:
     fit(Watched(), Line(), config(epochs=1, threads=1), tmp_path)
     assert set(during) == {1}
     assert torch.get_num_threads() == 2
+
+
+def test_batches_are_made_on_one_thread_of_torch(tmp_path: Path) -> None:
+    """A second team of threads beside the training's would fight with it for the cores."""
+    making: list[int] = []
+
+    class Watched(Line):
+        def epoch(self, number: int) -> Iterator[Pair]:
+            for batch in super().epoch(number):
+                making.append(torch.get_num_threads())
+                yield batch
+
+    torch.set_num_threads(2)
+    fit(Regression(), Watched(), config(epochs=1), tmp_path)
+    assert set(making) == {1}
+    assert torch.get_num_threads() == 2
