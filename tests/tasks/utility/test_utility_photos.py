@@ -12,16 +12,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import sightline
 from sightline.catalog import Catalog
 from sightline.cli.main import main
 from sightline.errors import InputError
+from sightline.learning.runs import save_weights
 from sightline.media import read_photo
 from sightline.tasks import BatchPredictor, ClosingPredictor, Picture
 from sightline.tasks.utility import photos as module
+from sightline.tasks.utility.config import UtilityConfig, write_config
+from sightline.tasks.utility.model import create_model
 from sightline.tasks.utility.photos import UtilityOptions, make_predictor
+from sightline.tasks.utility.predict import load_predictor
 from sightline.tasks.utility.sheet import ContactSheet, thumbnail, with_caption
 
 
@@ -323,6 +328,32 @@ def test_from_python(network: Brightness, folder: Path) -> None:
     assert sightline.predict_utility(array, threshold=0.0).useful
     with pytest.raises(InputError, match=r"uint8 RGB picture of shape \(H, W, 3\) is wanted"):
         sightline.predict_utility(array.astype(np.float32))
+
+
+def test_a_run_folder(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], folder: Path, tmp_path: Path
+) -> None:
+    """The network itself, untrained: what the command says is what it says, in batches or not."""
+    run = tmp_path / "run"
+    config = UtilityConfig(backbone="resnet18", width=0.0625, frame_px=32)
+    torch.manual_seed(0)
+    write_config(run / "config.toml", config, run={"threshold": 0.25, "calibration": [0.5, 2.0]})
+    save_weights(run / "model.safetensors", create_model(config, weights="none"))
+    noise = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / "f.png")
+    tasks = Catalog("task", [("utility", "sightline.tasks.utility:TASK")])
+    monkeypatch.setattr("sightline.catalog.TASKS", tasks)
+    monkeypatch.setattr("sightline.cli.commands.predict.TASKS", tasks)
+    code, out, err = Shell(capfd)(run, folder, "--json")
+    assert (code, err) == (0, ["6 images: 6 answered, 0 failed"])
+    model = load_predictor(run)
+    for line in out:
+        row = json.loads(line)
+        wanted = float(model.utility([read_photo(Path(row["image"]))])[0])
+        assert row["utility"] == pytest.approx(wanted, abs=1e-6)
+        assert row["useful"] == (wanted >= 0.25)
+        assert sightline.predict_utility(row["image"], run).utility == wanted
+    assert len({json.loads(line)["utility"] for line in out}) == 6
 
 
 def test_the_predictor_is_what_the_command_takes_it_for(network: Brightness) -> None:
