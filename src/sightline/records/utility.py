@@ -33,7 +33,7 @@ OPERATORS: tuple[Operator, ...] = get_args(Operator)
 Box = tuple[float, float, float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PristineImage:
     """An undistorted image and what it shows.
 
@@ -142,7 +142,7 @@ class Thresholds:
 PAPERS = Thresholds()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MachineLabel:
     """What one machine says of one distorted image.
 
@@ -195,7 +195,7 @@ class LabelCounts:
         return self.labelled + self.between + self.disagreeing + self.failed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class UtilityItem:
     """One distorted image and its label.
 
