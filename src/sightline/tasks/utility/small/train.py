@@ -83,6 +83,7 @@ def train_small(
         "data": kept,
         "categories": list(data.categories),
         **{f"{name}_images": len(part) for name, part in parts.items()},
+        "weights_from": "none: trained from scratch" if config.start == "none" else config.start,
     }
     write_config(run_dir / CONFIG, config, run=about)
     seed_everything(config.seed)
