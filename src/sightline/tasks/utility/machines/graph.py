@@ -164,8 +164,20 @@ def run_rows(graph: Graph, values: NDArray[np.float32]) -> Mapping[str, NDArray[
     The last picture is repeated where the graph's batch is fixed; its answers are cut off again.
     """
     own, rows = graph.input, len(values)
-    if not own.batched:
-        return graph.run(values[0])
     if own.batch > rows:
         values = np.concatenate([values, np.repeat(values[-1:], own.batch - rows, axis=0)])
     return {name: out[:rows] for name, out in graph.run(values).items()}
+
+
+def run_one(graph: Graph, values: NDArray[np.float32]) -> Mapping[str, NDArray[Any]]:
+    """Return what comes out of one picture, (1, ...), whether or not there is an axis of pictures.
+
+    Detectors give as many numbers as they find things, so that nothing says which axis of an output
+    is that of pictures; only a graph that must have several gives answers for each.
+    """
+    own = graph.input
+    if not own.batched:
+        return graph.run(values[0])
+    if own.batch <= 1:
+        return graph.run(values)
+    return run_rows(graph, values)

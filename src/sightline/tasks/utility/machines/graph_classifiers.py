@@ -119,6 +119,11 @@ def rows_of(graph: Graph, output: str, values: NDArray[np.float32]) -> NDArray[A
     Raises:
         InputError: It has other axes.
     """
+    if not graph.input.batched:
+        raise InputError(
+            f"{graph.path}: an input (N, 3, H, W) or (N, H, W, 3) is wanted of a classifier, one "
+            "without N came; is it a detector (`--task detection`)?"
+        )
     found = run_rows(graph, values)[output]
     rows = found.reshape(len(values), -1)
     if found.ndim < 2 or rows.shape[1] != max(found.shape[1:]) or rows.shape[1] < 2:
@@ -140,8 +145,8 @@ def _output(graph: Graph, adapter: Adapter) -> str:
     if len(names) == 1:
         return names[0]
     flat = [output.name for output in graph.outputs if len(output.shape) == 2]
-    if len(flat) == 1:
-        return flat[0]
+    if len(flat) == 1 and all(len(output.shape) >= 2 for output in graph.outputs):
+        return flat[0]  # beside maps of features
     shown = ", ".join(f"{output.name} {output.shape}" for output in graph.outputs)
     raise InputError(
         f"{graph.path}: one output (N, classes) is wanted, {shown} came; is it a detector "

@@ -20,7 +20,7 @@ from sightline.tasks.utility.machines.graph import (
     Graph,
     GraphOutput,
     reading_of,
-    run_rows,
+    run_one,
 )
 from sightline.tasks.utility.machines.machine import Detected, Photo
 from sightline.tasks.utility.machines.reading import Reading, check_image
@@ -105,7 +105,7 @@ class GraphDetector:
 
     def _one(self, image: Photo) -> Detected:
         inputs = self.reading.normalise(self.reading.pixels(image)[None])
-        outputs = run_rows(self.graph, inputs)
+        outputs = run_one(self.graph, inputs)
         boxes, labels, scores = _found(outputs, self.form)
         if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
             raise GeometryError(f"finite outputs are wanted of {self.name}, NaN or infinity came")

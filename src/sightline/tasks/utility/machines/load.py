@@ -48,6 +48,8 @@ def load_machine(spec: str, kind: Kind, *, adapter: Path | None = None) -> Machi
         WeightsError: Weights cannot be had, or do not fit.
     """
     spec = spec.strip()
+    if not spec:  # which as a path is the working folder
+        raise _unknown(spec, kind)
     machine = _load(spec, kind, adapter)
     if machine.kind != kind:
         raise InputError(
