@@ -17,5 +17,6 @@ TASK = Task(
     options="sightline.tasks.utility.photos:UtilityOptions",
     labeller="sightline.tasks.utility.labelling:label_images",
     label_options="sightline.tasks.utility.label_options:LabelOptions",
-    label_help="Undistorted images with what they show: rendered objects, ImageNet, COCO, YOLO ...",
+    label_help="Undistorted images and what they show: rendered objects, ImageNet, COCO, YOLO ...; "
+    "a place for --task localization.",
 )
