@@ -41,6 +41,11 @@ NAMES = (
 """The measures, in the order of :func:`measure`'s numbers."""
 
 
+#: What is wrong with photos beyond these bounds. They lie between what rendered and real photos
+#: measure and what their distorted copies do that are no longer localised.
+DARK, NOISY, BLURRED, BLOCKY = 0.15, 1.8, -0.5, 0.9
+
+
 def measure(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return (len(NAMES),) numbers of a photo; all finite, whatever it shows.
 
@@ -69,6 +74,25 @@ def measure(image: NDArray[np.uint8]) -> NDArray[np.float32]:
         ],
         dtype=np.float32,
     )
+
+
+def reason_of(measures: NDArray[np.float32]) -> str:
+    """Return why a photo with these measures is of no use, as in "this photo is too blurred".
+
+    By its brightness, its noise, its sharpness and its blocks, in this order: what is dark is
+    noisy too, and noise hides blur.
+    """
+    value = dict(zip(NAMES, measures.tolist(), strict=True))
+    if value["brightness"] < DARK:
+        return "too dark"
+    if value["noise"] > NOISY:
+        return "too noisy"
+    # Fine texture against coarse, in the tiles that have most: a calm wall is not blurred.
+    if value["strong texture 1"] - value["strong texture 3"] < BLURRED:
+        return "too blurred"
+    if value["blockiness"] > BLOCKY:
+        return "too compressed"
+    return "too poor in detail"
 
 
 def seen(image: NDArray[np.uint8]) -> Plane:
