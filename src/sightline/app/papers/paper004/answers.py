@@ -74,19 +74,27 @@ def truths(labels: UtilitySet, machine: str, data: PristineSet) -> list[Truth]:
     """Return the true boxes and labels of each picture; labels as a detector numbers them.
 
     Boxes of classes that it does not know are left out, as it cannot be asked for them.
+
+    Raises:
+        InputError: There is no box that it could find.
     """
-    numbers = class_indices(data, read_predictions(labels.root, machine))
+    known = class_indices(data, read_predictions(labels.root, machine))
     by_image = {image.image: image for image in data.images}
     made: dict[Path, Truth] = {}
     for item in labels.items:
         if item.image not in made:
             image = by_image[item.image]
-            own = [numbers[category] for category in image.box_categories]
+            own = [known[category] for category in image.box_categories]
             kept = [(b, n) for b, n in zip(image.boxes, own, strict=True) if n != NO_CLASS]
             made[item.image] = (
                 np.array([b for b, _ in kept], dtype=np.float32).reshape(-1, 4),
                 np.array([n for _, n in kept], dtype=np.int64),
             )
+    if not any(len(numbers) for _, numbers in made.values()):
+        raise InputError(
+            f"{data.root}: test pictures with boxes that {machine} knows are wanted, there are "
+            "none; take more --images"
+        )
     return [made[item.image] for item in labels.items]
 
 

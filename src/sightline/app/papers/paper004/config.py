@@ -35,10 +35,7 @@ class Paper004Config:
     paper's are 9."""
     test_qualities: str = "6,8,12,20"
     """JPEG qualities of Figure 2 and Tables III and IV: others, as in the paper."""
-    distort: str = (
-        "blur:1,blur:2,blur:3,noise:15,noise:40,noise:80,downscale:2,downscale:4,"
-        "webp:1,webp:10,lowlight:0.2,lowlight:0.05"
-    )
+    distort: str = "blur:1,blur:3,noise:20,noise:60,downscale:3,webp:2,lowlight:0.1,lowlight:0.02"
     """What else is done to images in the rows of mixed distortions, KIND:LEVEL with commas between;
     empty: no such rows."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -168,7 +167,8 @@ class Study:
 
             self._runs[key] = Path(train_utility(data, settings, run_dir, progress).directory)
             # each predictor's frames are others: together they would be many gigabytes
-            shutil.rmtree(data.root / "cache", ignore_errors=True)
+            for file in (data.root / "cache").glob("utility-*"):
+                file.unlink()
         return self._runs[key]
 
     def predictor(self, task: Task, machine: str = COMMON, kind: Kind = "jpeg") -> UtilityModel:
@@ -224,14 +224,14 @@ class Study:
             balance=operator == "common",
             seed=self.config.seed,
         )
-        asked = digest(options, specs, list(data.images))
+        machines = load_machines(specs, task)
+        asked = digest(options, [one.digest for one in machines], list(data.images))
         folder = self.folder / "labels" / f"{name}-{asked[:8]}"
 
         def progress(stage: str, fraction: float) -> None:
             self.progress(f"labels {name}, {stage}", fraction)
 
         if not (folder / LABELS_TOML).is_file():
-            machines = load_machines(specs, task)
             write_utility_labels(data, folder, options, progress, machines)
         return read_labels(folder)
 
@@ -239,7 +239,8 @@ class Study:
         """Return the labels of compressed copies, and of copies that are distorted otherwise."""
         first, done = self.labels(task), self.config.others()
         others = self._label(task, f"{task}-others", self.data(task), done, self.specs(task))
-        root = others.root / "mixed"
+        both_of = digest(first.root.name, others.root.name)[:8]
+        root = self.folder / "labels" / f"{task}-mixed-{both_of}"
         if not (root / LABELS_TOML).is_file():
             header = read_header(first.root)
             both = replace(
@@ -260,7 +261,7 @@ def joined(data: UtilitySet, count: int) -> UtilitySet:
 
 
 #: Rendered pictures that are labelled: training, validation and test together.
-_RENDERED_IMAGES = 3600
+_RENDERED_IMAGES = 3000
 
 
 def render_world(folder: Path, config: Paper004Config, progress: Progress) -> PristineSet:
