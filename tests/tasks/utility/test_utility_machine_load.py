@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -15,11 +16,15 @@ from tiny_graphs import constant_onnx, flat_onnx
 from sightline.errors import CatalogError, InputError, SightlineError, WeightsError
 from sightline.learning.backbones import imagenet_weights, torchvision_classifier
 from sightline.learning.detectors import COCO
+from sightline.learning.runs import CONFIG, WEIGHTS, save_weights
 from sightline.learning.torchvision_compat import import_torchvision
 from sightline.tasks.utility.machines.classifiers import TorchvisionClassifier
 from sightline.tasks.utility.machines.detectors import FinderMachine
 from sightline.tasks.utility.machines.load import load_machine, load_machines
 from sightline.tasks.utility.machines.machine import Machine
+from sightline.tasks.utility.small.architectures import small_architecture
+from sightline.tasks.utility.small.config import SmallConfig, write_config
+from sightline.tasks.utility.small.machine import make_network
 
 PICTURES = [
     np.random.default_rng(i).integers(0, 256, (h, w, 3), dtype=np.uint8)
@@ -146,11 +151,11 @@ def test_what_is_there_alone_is_found_alone() -> None:
 @pytest.mark.parametrize(
     ("spec", "kind", "message"),
     [
-        ("vgg19", "detection", "a detector is wanted, vgg19 is a classifier; `--task classif"),
+        ("vgg19", "detection", "a detector is wanted, vgg19 is a classifier; pass `--task classif"),
         (
             SMALLEST,
             "classification",
-            "a classifier is wanted, .* is a detector; `--task detection`",
+            "a classifier is wanted, .* is a detector; pass `--task detection`",
         ),
         ("vgg18", "classification", r"no classifier 'vgg18'; near: vgg19, .*FILE\.onnx"),
         ("fasterrcn_resnet50_fpn", "detection", "near: fasterrcnn_resnet50_fpn"),
@@ -210,7 +215,24 @@ def test_machines_that_label_together_have_names_of_their_own(tmp_path: Path) ->
         load_machines([], "detection")
 
 
-def test_a_small_machine_by_its_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("architecture", "kind"), [("mobilenet", "classification"), ("ssdlite", "detection")]
+)
+def test_a_small_machine_by_its_folder(
+    tmp_path: Path, architecture: str, kind: Literal["classification", "detection"]
+) -> None:
+    folder = tmp_path / "small"
+    config = SmallConfig(architecture=architecture, frame_px=32)
+    write_config(folder / CONFIG, config, run={"categories": ["cup", "chair"]})
+    network = make_network(small_architecture(architecture), 2, 32)
+    save_weights(folder / WEIGHTS, network)
+    machine = load_machine(str(folder), kind)
+    assert (machine.name, machine.kind, machine.categories) == ("small", kind, ("cup", "chair"))
+    with pytest.raises(InputError, match=f"small is a .*; pass `--task {kind}`"):
+        load_machine(str(folder), "detection" if kind == "classification" else "classification")
+
+
+def test_folders_that_are_no_machine(tmp_path: Path) -> None:
     with pytest.raises(SightlineError, match=r"config\.toml"):
         load_machine(str(tmp_path), "classification")
     with pytest.raises(CatalogError, match="there are a network of torchvision"):

@@ -78,6 +78,20 @@ def test_tflites_own_detections(tmp_path: Path) -> None:
         tflite_machine(flat_tflite(tmp_path / "flat.tflite", "float32"), "detection")
 
 
+def test_detections_in_another_order(tmp_path: Path) -> None:
+    """Names that say nothing, as TensorFlow 2 exports them: the numbers tell labels from scores."""
+    boxes = np.array([[0.5, 0.5, 0.4, 0.2], [0.25, 0.25, 0.2, 0.2]])
+    scores = np.array([[0.9, 0.05], [0.1, 0.7]])
+    path = ssd_tflite(tmp_path / "ssd.tflite", boxes, scores, order=(3, 2, 0, 1))
+    found = tflite_machine(path, "detection").detect([np.zeros((10, 20, 3), np.uint8)])[0]
+    np.testing.assert_allclose(found.scores, [0.9, 0.7])
+    np.testing.assert_array_equal(found.labels, [0, 1])
+    (tmp_path / "ssd.toml").write_text('labels = ["cat", "dog"]\nleast_score = 0.8')
+    named = tflite_machine(path, "detection")
+    assert named.categories == ("cat", "dog")
+    assert len(named.detect([np.zeros((10, 20, 3), np.uint8)])[0].scores) == 1
+
+
 def test_operations_that_litert_does_not_know(tmp_path: Path) -> None:
     tensors = [
         {"name": "image", "shape": [1, 2, 2, 3], "type": "float32"},

@@ -145,13 +145,16 @@ def flat_tflite(
     return write_tflite(path, tensors, [(reshape, [0, 1], [2], b"")], [0], [2])
 
 
-def ssd_tflite(path: Path, boxes: np.ndarray, scores: np.ndarray) -> Path:
+def ssd_tflite(
+    path: Path, boxes: np.ndarray, scores: np.ndarray, order: Sequence[int] = (0, 1, 2, 3)
+) -> Path:
     """Write a TFLite file that detects the same in every image, by TFLite's own operation.
 
     Args:
         path: The file.
         boxes: (n, 4) centre y, x, height, width, from 0 to 1.
         scores: (n, classes) without the background.
+        order: Of boxes, labels, scores and count.
     """
     from flatbuffers import flexbuffers
 
@@ -170,10 +173,10 @@ def ssd_tflite(path: Path, boxes: np.ndarray, scores: np.ndarray) -> Path:
          "value": with_background[None]},
         {"name": "anchors", "shape": [n, 4], "type": "float32",
          "value": boxes.astype(np.float32)},
-        {"name": "TFLite_Detection_PostProcess", "shape": [1, n, 4], "type": "float32"},
-        {"name": "TFLite_Detection_PostProcess:1", "shape": [1, n], "type": "float32"},
-        {"name": "TFLite_Detection_PostProcess:2", "shape": [1, n], "type": "float32"},
-        {"name": "TFLite_Detection_PostProcess:3", "shape": [1], "type": "float32"},
+        {"name": "StatefulPartitionedCall:0", "shape": [1, n, 4], "type": "float32"},
+        {"name": "StatefulPartitionedCall:1", "shape": [1, n], "type": "float32"},
+        {"name": "StatefulPartitionedCall:2", "shape": [1, n], "type": "float32"},
+        {"name": "StatefulPartitionedCall:3", "shape": [1], "type": "float32"},
     ]  # fmt: skip
     detect = (
         "TFLite_Detection_PostProcess",
@@ -181,4 +184,4 @@ def ssd_tflite(path: Path, boxes: np.ndarray, scores: np.ndarray) -> Path:
         [4, 5, 6, 7],
         bytes(flexbuffers.Dumps(options)),
     )
-    return write_tflite(path, tensors, [detect], [0], [4, 5, 6, 7])
+    return write_tflite(path, tensors, [detect], [0], [4 + k for k in order])

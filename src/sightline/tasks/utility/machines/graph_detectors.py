@@ -165,7 +165,7 @@ def _form(graph: Graph, adapter: Adapter) -> BoxForm:
     if kind == "yolo":
         found = _yolo(outputs)
     elif kind == "ssd":
-        found = _ssd(outputs, adapter)
+        found = _ssd(graph, adapter)
     else:
         found = _tensors(outputs, adapter)
     if found is None:
@@ -216,19 +216,39 @@ def _tensors(outputs: Sequence[GraphOutput], adapter: Adapter) -> BoxForm | None
     return None
 
 
-def _ssd(outputs: Sequence[GraphOutput], adapter: Adapter) -> BoxForm | None:
-    """Return TFLite's form: boxes, classes, scores, count, in this order where names do not say."""
+def _ssd(graph: Graph, adapter: Adapter) -> BoxForm | None:
+    """Return TFLite's form: boxes, a number that counts them, and two alike, labels and scores.
+
+    Of the last two the names say which is which; else the one that is not all whole numbers is of
+    scores; else labels come first, as in TFLite's own operation.
+    """
+    outputs = graph.outputs
     of_boxes = [o.name for o in outputs if o.shape[-1:] == (_CORNERS,) and len(o.shape) == 3]
     count = [o.name for o in outputs if np.prod(o.shape) == 1]
     rest = [o.name for o in outputs if o.name not in (*of_boxes, *count)]
-    if len(of_boxes) != 1 or len(count) != 1 or len(rest) != 2:
-        if not (adapter.boxes and adapter.scores and adapter.classes):
-            return None
-        rest, of_boxes, count = [adapter.classes, adapter.scores], [adapter.boxes], count[:1]
+    if adapter.boxes and adapter.scores and adapter.classes:
+        of_boxes, rest = [adapter.boxes], [adapter.classes, adapter.scores]
+    if len(of_boxes) != 1 or len(rest) != 2:
+        return None
     classes, scores = rest
-    if "score" in classes.lower() or "class" in scores.lower():
+    if adapter.scores is None and _first_is_scores(graph, classes, scores, count):
         classes, scores = scores, classes
     return BoxForm("ssd", of_boxes[0], scores, classes, (count or [""])[0], "yxyx", "relative")
+
+
+def _first_is_scores(graph: Graph, first: str, second: str, count: Sequence[str]) -> bool:
+    for name, found in ((first, True), (second, False)):
+        if "score" in name.lower():
+            return found
+        if "class" in name.lower():
+            return not found
+    own = graph.input
+    size = (own.height or _SIZE, own.width or _SIZE)
+    shape = (1, 3, *size) if own.layout == "nchw" else (1, *size, 3)
+    values = run_one(graph, np.zeros(shape, dtype=np.float32))
+    n = int(values[count[0]].reshape(-1)[0]) if count else None  # what lies behind means nothing
+    one, two = (values[name].reshape(-1)[:n] for name in (first, second))
+    return not np.array_equal(one, np.rint(one)) and np.array_equal(two, np.rint(two))
 
 
 def _found(

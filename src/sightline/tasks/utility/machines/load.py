@@ -53,8 +53,8 @@ def load_machine(spec: str, kind: Kind, *, adapter: Path | None = None) -> Machi
     machine = _load(spec, kind, adapter)
     if machine.kind != kind:
         raise InputError(
-            f"a {_NOUNS[kind]} is wanted, {spec} is a {_NOUNS[machine.kind]}; "
-            f"`--task {machine.kind}` takes it"
+            f"a {_NOUNS[kind]} is wanted, {spec} is a {_NOUNS[machine.kind]}; pass "
+            f"`--task {machine.kind}` (`--kind` of recommend)"
         )
     return machine
 
@@ -133,7 +133,8 @@ def _refuse_kind(spec: str, wanted: Kind, came: Kind) -> None:
     """Raise before weights are read where a network is of the other kind."""
     if wanted != came:
         raise InputError(
-            f"a {_NOUNS[wanted]} is wanted, {spec} is a {_NOUNS[came]}; `--task {came}` takes it"
+            f"a {_NOUNS[wanted]} is wanted, {spec} is a {_NOUNS[came]}; pass `--task {came}` "
+            "(`--kind` of recommend)"
         )
 
 
