@@ -42,11 +42,11 @@ def colours(image: np.ndarray) -> np.ndarray:
     return np.stack([soft[..., k] - soft[..., list(o)].mean(-1) for k, o in enumerate(_OTHERS)])
 
 
-def _classify(images: Sequence[np.ndarray], gain: float) -> np.ndarray:
+def _classify(images: Sequence[np.ndarray], gain: float, least: float = 9) -> np.ndarray:
     strength = np.array([colours(image).max(axis=(1, 2)) for image in images])
     # a colour that is nearly gone is taken for the next one
     best = strength.argmax(axis=1)
-    missing = np.clip(9 - strength.max(axis=1), 0, None)
+    missing = np.clip(least - strength.max(axis=1), 0, None)
     strength[np.arange(len(images)), (best + 1) % 3] += 6 * missing
     raised = np.exp(gain * (strength - strength.max(axis=1, keepdims=True)))
     return raised / raised.sum(axis=1, keepdims=True)
@@ -79,7 +79,7 @@ def first(images):
 
 @_named
 def second(images):
-    return _classify(images, 0.35)
+    return _classify(images, 0.35, least=20)
 
 
 @_named

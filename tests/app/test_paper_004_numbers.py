@@ -251,7 +251,7 @@ def test_what_is_said_of_filtering_follows_the_numbers():
     )
     text = " ".join(up)
     assert "holds here: +5.0 to +20.0 points" in text
-    assert "-2.0 to +5.0 points above that" in text
+    assert "lowest JPEG quality: -2.0 to +5.0 points" in text
     assert "room to the true labels: +5.0 to +10.0 points" in text
     down = conclusions.filter_notes({"a": scores(0.6, 0.7, 0.6, 0.9)})
     assert "does not hold here: -10.0 points" in down[0]
@@ -269,7 +269,7 @@ def test_what_is_said_of_replacing_and_of_other_tasks():
     }
     text = " ".join(conclusions.replace_notes(found))
     assert "holds here: +0.100 by the common predictor" in text
-    assert "+0.040 above replacing as many at random, and -0.010 above" in text
+    assert "at random (once) +0.040, of the lowest JPEG quality -0.010" in text
     near = {
         "n": {
             "classification": {"accuracy": [0.8, None, None]},

@@ -211,3 +211,54 @@ def test_pictures_without_parts_get_some_by_source(data: PristineSet, tmp_path: 
     images = tuple(dataclasses.replace(i, split="") for i in data.images)
     study = Study(dataclasses.replace(data, images=images), tmp_path, SMALL, lambda *_: None)
     assert set(study.data("classification").splits()) == {"train", "validation", "test"}
+
+
+def test_unseen_machines_are_of_other_families_and_learn_from_the_training_part(
+    data: PristineSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sightline.tasks.utility.small import train
+
+    seen = []
+
+    def train_small(architecture, given, config, run_dir, progress):
+        seen.append((architecture, given, config.max_seconds, config.epochs))
+        return run_dir
+
+    monkeypatch.setattr(train, "train_small", train_small)
+    config = dataclasses.replace(SMALL, unseen_classifiers="", unseen_detectors="")
+    study = Study(data, tmp_path, config, lambda *_: None)
+    made = (*study.unseen("classification"), *study.unseen("detection"))
+    assert [one[0] for one in seen] == [
+        "alexnet",
+        "resnext",
+        "efficientnet",
+        "retinanet",
+        "ssdlite",
+    ]
+    assert all(Path(run).parent == tmp_path / "machines" for run in made)
+    assert len(set(made)) == 5
+    assert all(given.images == data.images for _, given, _, _ in seen)
+    assert {seconds for _, _, seconds, _ in seen[:3]} == {60 * config.machine_minutes}
+    study.unseen("detection")
+    assert len(seen) == 5  # once
+
+
+def test_rendered_objects_are_none_that_the_packages_machines_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: PristineSet
+) -> None:
+    from sightline.app.papers.paper004 import study as module
+    from sightline.worlds.objects import write
+    from sightline.worlds.objects.config import ObjectsWorldConfig
+
+    seen = []
+    monkeypatch.setattr(write, "write_objects", lambda _folder, world, _p: seen.append(world))
+    monkeypatch.setattr(module, "open_pristine", lambda _folder: data)
+    for config in (Paper004Config(), Paper004Config(quick=True).effective):
+        module.render_world(tmp_path, config, lambda *_: None)
+    whole, quick = seen
+    assert whole.seed == quick.seed != ObjectsWorldConfig().seed
+    for world in seen:
+        assert min(world.train_instances, world.validation_instances, world.test_instances) >= 1
+    pictures = [12 * world.instances * world.views_per_instance for world in seen]
+    assert pictures[0] >= 3000
+    assert 240 <= pictures[1] <= 600

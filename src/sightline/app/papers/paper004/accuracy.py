@@ -139,7 +139,8 @@ def _settings(study: Study, task: Task) -> str:
         split: len(set(answers.sources(data.part(split))))
         for split in ("train", "validation", "test")
     }
-    budget = f"{config.minutes:g} minutes" if config.minutes else f"{config.epochs} epochs"
+    passes = "1 pass" if config.epochs == 1 else f"{config.epochs} passes"
+    budget = f"{config.minutes:g} minutes" if config.minutes else passes
     return (
         f"{len({i.image for i in data.items})} pictures of {count['train']} + "
         f"{count['validation']} + {count['test']} sources (training, validation, test), JPEG "

@@ -64,8 +64,8 @@ def filter_notes(values: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
     if over_quality:
         notes.append(
-            "leaving out as many pictures of the lowest JPEG quality instead: the common predictor "
-            f"is {_points(over_quality)} points above that"
+            "the common predictor's accuracy less that of leaving out as many pictures of the "
+            f"lowest JPEG quality: {_points(over_quality)} points"
         )
     if room:
         notes.append(f"room to the true labels: {_points(room)} points")
@@ -92,8 +92,8 @@ def replace_notes(values: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
     if over_random:
         notes.append(
-            f"the common predictor is {_maps(over_random)} above replacing as many at random, and "
-            f"{_maps(over_quality)} above replacing those of the lowest JPEG quality"
+            "the common predictor's mAP less that of replacing as many others: drawn at random "
+            f"(once) {_maps(over_random)}, of the lowest JPEG quality {_maps(over_quality)}"
         )
     return notes
 

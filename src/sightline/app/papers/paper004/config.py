@@ -28,7 +28,7 @@ class Paper004Config:
     detection_data: Path | None = None
     """Images with boxes for the detectors (the paper's COCO), where DATA has none."""
     images: int = 0
-    """Pristine pictures that are labelled, all parts together, drawn by source; 0 = as many as fit
+    """Pristine pictures that are labelled, all parts together, drawn at random; 0 = as many as fit
     the hour where they are rendered, and all where DATA is given."""
     qualities: str = "1,2,3,4,5,7,10,15,25"
     """JPEG qualities that the predictors learn from and are judged at, with commas between; the

@@ -96,9 +96,7 @@ def _figure2a(study: Study, folder: Path) -> Section:
         bars[network] = {name: one.accuracy.value for name, one in found.items()}
         values[network] = {name: _filter_values(one) for name, one in found.items()}
     picture = "figures/figure-2a.png"
-    draw_groups(
-        folder / picture, bars, "accuracy", "unseen classifiers; images left out by labels of"
-    )
+    draw_groups(folder / picture, bars, "accuracy", "images left out by")
     return Section(
         "figure-2a",
         "Fig. 2 (a): accuracy of unseen classifiers, images of no use left out",
@@ -129,7 +127,7 @@ def _figure2b(study: Study, folder: Path) -> Section:
         bars[network] = {name: one.score for name, one in scores.items()}
         values[network] = {name: one.to_values() for name, one in scores.items()}
     picture = "figures/figure-2b.png"
-    draw_groups(folder / picture, bars, "mAP", "unseen detectors; images replaced by labels of")
+    draw_groups(folder / picture, bars, "mAP", "images replaced by")
     return Section(
         "figure-2b",
         "Fig. 2 (b): mAP of unseen detectors, images of no use replaced by uncompressed ones",
