@@ -1,6 +1,9 @@
 """Labels of utility: exact truth from machines whose answers are known, caching, going on."""
 
+import json
+import logging
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +19,14 @@ from sightline.records.utility import LabelCounts, PristineSet
 from sightline.records.utility_files import read_header, read_labels
 from sightline.tasks.utility.label_options import LabelOptions
 from sightline.tasks.utility.labelling import write_utility_labels
+from sightline.tasks.utility.labelling_plan import entries_of
 from sightline.tasks.utility.labelling_predictions import (
     PREDICTIONS,
     read_machine,
     read_predictions,
 )
+from sightline.tasks.utility.labelling_ray import _text, _Worker
+from sightline.tasks.utility.labelling_shards import Outcome, Shard, ShardJob
 
 SIZES = ("downscale:2,3,4,8",)
 PLAIN = LabelOptions(qualities="", distort=SIZES, balance=False, shard=4, batch=5)
@@ -367,17 +373,45 @@ def test_predictions_hold_no_pickle_and_are_small(data, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_ray_cluster_writes_the_same_files(data, tmp_path):
-    pytest.importorskip("ray")
-    options = replace(PLAIN, distort=("downscale:2,4", "noise:5"), balance=True)
+# Ray's own defaults trip over Ray's own deprecations.
+@pytest.mark.filterwarnings("ignore:`use_push_based_shuffle` is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`use_polars` is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`use_arrow_tensor_v2` is deprecated:DeprecationWarning")
+def test_a_ray_cluster_writes_the_same_files(data, tmp_path, monkeypatch):
+    ray = pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    # workers cannot import a test's modules; the machines go to them as they are
+    ray.cloudpickle.register_pickle_by_value(sys.modules[SizeReader.__module__])
+    (data.root / "04.png").write_bytes(b"broken")
+    options = replace(PLAIN, distort=("downscale:2,4", "noise:5"), balance=True, copies=1)
     machines = [SizeReader(), SizeReader("blind", "9", blind_to=2)]
     alone = write_utility_labels(data, tmp_path / "one", options, machines=machines)
-    many = write_utility_labels(
-        data, tmp_path / "two", replace(options, ray=True), machines=machines
-    )
+    told: list[float] = []
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        many = write_utility_labels(
+            data,
+            tmp_path / "two",
+            replace(options, ray=True),
+            lambda _, done: told.append(done),
+            machines,
+        )
+    finally:
+        ray.shutdown()
     assert many.counts == alone.counts
     assert (many.computed, many.kept) == (alone.computed, alone.kept)
+    assert [path.name for path, _ in many.skipped] == ["04.png"]
     assert files_of(many.folder) == files_of(alone.folder)
-    shy = [SizeReader("shy", "5", refuses=1)]
-    report = write_utility_labels(data, tmp_path / "shy", replace(options, ray=True), machines=shy)
-    assert [path.name for path, _ in report.skipped] == [f"{k:02d}.png" for k in (1, 4, 7, 10)]
+    assert max(told) == 1.0
+
+
+def test_a_worker_without_the_machines_says_so_in_a_line(data, tmp_path):
+    job = ShardJob(data.root, tmp_path / "predictions", 4)
+    entries = entries_of(data, [SizeReader()], PLAIN.distortions(), 0)
+    row = {"shard": _text(Shard(0, entries[:2]))}
+    other = _Worker(lambda: [SizeReader()], ["77"], job)(row)
+    assert other["error"].startswith("the machines 77 are wanted on all computers; 1 were loaded")
+    right = _Worker(lambda: [SizeReader()], ["1"], job)(row)
+    assert right["error"] == ""
+    names = [Outcome(*fields).image for fields in json.loads(right["outcomes"])]
+    assert names == ["00.png", "01.png"]

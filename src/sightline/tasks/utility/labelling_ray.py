@@ -78,14 +78,17 @@ def answer_with_ray(
     kept = tuple(machines)
     digests = [machine.digest for machine in kept]
     rows = [{"shard": _text(shard)} for shard in shards]
+    entries = [entry for shard in shards for entry in shard.entries]
+    asked = {entry.image: len(entry.variants) * len(kept) for entry in entries}
     found: dict[str, Outcome] = {}
     for row in ray_rows(_Worker, (load or (lambda: kept), digests, job), rows):
         if row["error"]:
             raise InputError(row["error"])
         outcomes = [Outcome(*fields) for fields in json.loads(row["outcomes"])]
         found |= {outcome.image: outcome for outcome in outcomes}
-        tick(sum(outcome.computed + outcome.kept for outcome in outcomes))
-    return [found[entry.image] for shard in shards for entry in shard.entries]
+        # those of images that were not read will never be
+        tick(sum(asked[outcome.image] for outcome in outcomes))
+    return [found[entry.image] for entry in entries]
 
 
 def _text(shard: Shard) -> str:
