@@ -24,9 +24,8 @@ last: a folder without it is no folder of labels.
 from __future__ import annotations
 
 import csv
-import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -42,20 +41,16 @@ from sightline.records.utility import (
     PAPERS,
     TASKS,
     LabelCounts,
-    MachineLabel,
     Operator,
     Thresholds,
     UtilityItem,
     UtilitySet,
     UtilityTask,
 )
+from sightline.records.utility_rows import Sources, cells_of, check_item, columns_of, read_items
 
 #: What the folder holds, and its layout; labels of depth have a ``labels.toml`` too.
 KIND, VERSION = "utility", 1
-
-_COLUMNS = ("image", "distortion", "seed", "augmented", "split", "source", "bytes", "utility")
-_OF_A_MACHINE = ("utility", "reference", "confidence", "value", "energy")
-_LABELS: dict[str, int | None] = {"1": 1, "0": 0, "": None}
 
 
 @dataclass(frozen=True)
@@ -171,19 +166,19 @@ def write_labels(root: Path, header: LabelsHeader, items: Iterable[UtilityItem])
             in another split before; nothing is written then.
     """
     _check_header(header)
-    tally, sources = _Tally(len(header.machines)), _Sources()
+    tally, sources = _Tally(len(header.machines)), Sources()
     with (
         atomic_path(root / LABELS_CSV) as temporary,
         # surrogateescape: names of files need not be UTF-8.
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
     ):
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(_columns([machine.name for machine in header.machines]))
+        writer.writerow(columns_of([machine.name for machine in header.machines]))
         for item in items:
-            _check_item(item, len(header.machines))
-            sources.add(item.split, item.source or item.image.as_posix())
+            check_item(item, len(header.machines))
+            sources.add(item)
             tally.add(item)
-            writer.writerow(_cells(item))
+            writer.writerow(cells_of(item))
     counted = tally.total()
     write_toml(root / LABELS_TOML, _table(root, header, counted))
     return counted
@@ -239,7 +234,7 @@ def read_labels(path: str | Path) -> UtilitySet:
     root = Path(path)
     header, counts = read_header(root), read_counts(root)
     names = tuple(machine.name for machine in header.machines)
-    items = tuple(_read_items(root / LABELS_CSV, names))
+    items = tuple(read_items(root / LABELS_CSV, names))
     if len(items) != counts.combined.total:
         raise InputError(
             f"{root / LABELS_CSV}: {counts.combined.total} rows are wanted, as {LABELS_TOML} says, "
@@ -271,145 +266,12 @@ def _named(utility: int | None) -> str:
     return {1: "useful", 0: "useless"}.get(-1 if utility is None else utility, "")
 
 
-class _Sources:
-    """Refuses a source in two splits as rows pass."""
-
-    def __init__(self) -> None:
-        self._splits: dict[str, str] = {}
-
-    def add(self, split: str, source: str) -> None:
-        before = self._splits.setdefault(source, split)
-        if before != split:
-            raise InputError(
-                f"the source {source} is in {before} and in {split}; put all copies of a source "
-                "into one split"
-            )
-
-
 def _check_header(header: LabelsHeader) -> None:
     names = [machine.name for machine in header.machines]
     if not names or len(set(names)) < len(names) or not all(names):
         raise InputError(
             f"one machine or more, each of a name of its own, is wanted; {', '.join(names)} came"
         )
-
-
-def _check_item(item: UtilityItem, machines: int) -> None:
-    if item.split not in SPLITS[1:]:
-        raise InputError(
-            f"{item.image}: a split of {', '.join(SPLITS[1:])} is wanted, {item.split!r} came"
-        )
-    if len(item.machines) != machines:
-        raise InputError(
-            f"{item.image}: labels of {machines} machines are wanted, {len(item.machines)} came"
-        )
-
-
-def _columns(machines: Sequence[str]) -> list[str]:
-    return [*_COLUMNS, *(f"{name}.{column}" for name in machines for column in _OF_A_MACHINE)]
-
-
-def _cells(item: UtilityItem) -> list[object]:
-    cells: list[object] = [
-        item.image.as_posix(),
-        item.distortion,
-        item.seed,
-        item.augmented,
-        item.split,
-        item.source,
-        item.bytes,
-        "" if item.utility is None else item.utility,
-    ]
-    for label in item.machines:
-        cells.append("" if label.utility is None else label.utility)
-        numbers = label.reference, label.confidence, label.value, label.energy
-        # Nine digits give every float32 back exactly.
-        cells.extend("" if math.isnan(number) else f"{number:.9g}" for number in numbers)
-    return cells
-
-
-def _read_items(path: Path, machines: Sequence[str]) -> Iterator[UtilityItem]:
-    """Yield the rows; unlike ``csv_rows`` it keeps spaces and odd bytes in names."""
-    sources, parse = _Sources(), _Parser()
-    try:
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            reader = csv.reader(stream)
-            columns = _columns(machines)
-            if next(reader, []) != columns:
-                raise InputError(
-                    f"{path}: the columns {','.join(columns)} are wanted, as {LABELS_TOML} has it"
-                )
-            for cells in reader:
-                try:
-                    item = parse.item(cells, len(columns))
-                    sources.add(item.split, item.source or item.image.as_posix())
-                except (ValueError, InputError) as error:
-                    raise InputError(f"{path}, line {reader.line_num}: {error}") from error
-                yield item
-    except FileNotFoundError as error:
-        raise InputError(f"{path} is wanted; there is no such file; label again") from error
-    except (OSError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read ({error}); label again") from error
-
-
-class _Parser:
-    """Reads rows; what many rows share (images, distortions) is made once."""
-
-    def __init__(self) -> None:
-        self._images: dict[str, Path] = {}
-        self._distortions: dict[str, Distortion] = {}
-
-    def item(self, cells: Sequence[str], wanted: int) -> UtilityItem:
-        """Return a row's item; raises ValueError or InputError."""
-        if len(cells) != wanted:
-            raise ValueError(f"{wanted} cells are wanted, {len(cells)} came")
-        image, distortion, seed, augmented, split, source, size, utility = cells[:8]
-        if not image:
-            raise ValueError("a value is wanted in image, it is empty")
-        if image not in self._images:
-            self._images[image] = Path(image)
-        if distortion not in self._distortions:
-            self._distortions[distortion] = parse_distortion(distortion)
-        if split not in SPLITS[1:]:
-            raise ValueError(f"a split of {', '.join(SPLITS[1:])} is wanted, {split!r} came")
-        return UtilityItem(
-            image=self._images[image],
-            distortion=self._distortions[distortion],
-            seed=_count(seed, "seed"),
-            augmented=_count(augmented, "augmented"),
-            split=split,
-            source=source,
-            bytes=_count(size, "bytes"),
-            utility=_label(utility),
-            machines=tuple(
-                _machine_label(cells[first : first + len(_OF_A_MACHINE)])
-                for first in range(len(_COLUMNS), wanted, len(_OF_A_MACHINE))
-            ),
-        )
-
-
-def _machine_label(cells: Sequence[str]) -> MachineLabel:
-    utility, *numbers = cells
-    reference, confidence, value, energy = (float(cell or "nan") for cell in numbers)
-    for number in (reference, confidence):
-        if number < 0 or number > 1:
-            raise ValueError(f"a confidence from 0 to 1 is wanted, {number:g} came")
-    label = MachineLabel(_label(utility), reference, confidence, value, energy)
-    if label.failed and label.utility is not None:
-        raise ValueError("a machine that failed on the pristine image has no label, one came")
-    return label
-
-
-def _count(cell: str, column: str) -> int:
-    if not cell.isdecimal():
-        raise ValueError(f"a number of 0 or more is wanted in {column}, {cell!r} came")
-    return int(cell)
-
-
-def _label(cell: str) -> int | None:
-    if cell not in _LABELS:
-        raise ValueError(f"1, 0 or nothing is wanted as utility, {cell!r} came")
-    return _LABELS[cell]
 
 
 def _table(root: Path, header: LabelsHeader, counted: LabelsCounted) -> dict[str, Any]:
