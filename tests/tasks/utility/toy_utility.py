@@ -46,9 +46,7 @@ def toy_item(
     """Return an item that two machines agree on."""
     confidence = {1: 0.95, 0: 0.05, None: 0.5}[utility]
     said = MachineLabel(utility, 0.95, confidence, confidence / 0.95, energy)
-    return UtilityItem(
-        Path(name), distortion, seed, 0, split, source, bytes, utility, (said, said)
-    )
+    return UtilityItem(Path(name), distortion, seed, 0, split, source, bytes, utility, (said, said))
 
 
 def make_toy_labels(
