@@ -415,3 +415,29 @@ def test_a_worker_without_the_machines_says_so_in_a_line(data, tmp_path):
     assert right["error"] == ""
     names = [Outcome(*fields).image for fields in json.loads(right["outcomes"])]
     assert names == ["00.png", "01.png"]
+
+
+def test_shards_that_travel_to_workers_are_answered_the_same(data, tmp_path, monkeypatch):
+    def rows_elsewhere(worker, arguments, rows):
+        """Two workers by turns, out of order, what they get and give as it travels."""
+        workers = [worker(*arguments) for _ in range(2)]
+        for k, row in enumerate(reversed(rows)):
+            yield json.loads(json.dumps(workers[k % 2](json.loads(json.dumps(row)))))
+
+    monkeypatch.setattr("sightline.tasks.utility.labelling_ray.ray_rows", rows_elsewhere)
+    (data.root / "04.png").write_bytes(b"broken")
+    options = replace(PLAIN, distort=("downscale:2,4", "noise:5"), balance=True, copies=1)
+    machines = [SizeReader(), SizeReader("blind", "9", blind_to=2)]
+    alone = write_utility_labels(data, tmp_path / "one", options, machines=machines)
+    told: list[float] = []
+    many = write_utility_labels(
+        data,
+        tmp_path / "two",
+        replace(options, ray=True),
+        lambda _, done: told.append(done),
+        machines,
+    )
+    assert (many.counts, many.computed) == (alone.counts, alone.computed)
+    assert [path.name for path, _ in many.skipped] == ["04.png"]
+    assert files_of(many.folder) == files_of(alone.folder)
+    assert told[-1] == 1.0
