@@ -5,9 +5,10 @@
 Two ensembles: the paper's three classifiers of torchvision (random weights: they cost the same), on
 photos, and the small classifiers of the package, on its own pictures. Each is asked as labelling
 asks it: resizing and network, all machines one after another. The predictor answers the same
-images. The goal is a tenth of the ensemble's time or less; the ratio stands in the table and in
-bench-results/utility_cost.json. One thread a core; every row in a process of its own, one image at
-a time and several together.
+images. The goal is a tenth of the time of networks that one would want to spare: the paper's. The
+package's machines are as small as a predictor themselves, so that they train in minutes; their
+ratio is printed, and no goal is set. The numbers stand in bench-results/utility_cost.json too. One
+thread a core; every row in a process of its own, one image at a time and several together.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def main() -> int:
                         "ensemble_ms": 1000 * machines.value,
                         "predictor_ms": 1000 * predictor.value,
                         "ratio": ratio,
-                        "goal": ratio <= GOAL,
+                        "goal": ratio <= GOAL if name == "paper" else None,
                         "ensemble_mb": machines.peak_mb,
                         "predictor_mb": predictor.peak_mb,
                     }

@@ -16,11 +16,11 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "help"
 #: Commands whose help depends on a name that comes first.
 NAMED = {
     "label": [],  # test_cli_label.py has it
-    "train": ["absolute", "objects", "relative"],
-    "evaluate": ["absolute", "depth", "objects", "relative"],
-    "predict": ["depth", "objects"],
+    "train": ["absolute", "depth", "objects", "relative", "utility"],
+    "evaluate": ["absolute", "depth", "objects", "relative", "utility"],
+    "predict": ["depth", "objects", "utility"],
     "import": ["tum_rgbd"],
-    "reproduce": ["000", "001", "002", "003"],
+    "reproduce": ["000", "001", "002", "003", "004"],
     "render": ["depth", "floor", "objects", "rooms"],
 }
 HELPS = {
