@@ -260,5 +260,5 @@ def test_rendered_objects_are_none_that_the_packages_machines_know(
     for world in seen:
         assert min(world.train_instances, world.validation_instances, world.test_instances) >= 1
     pictures = [12 * world.instances * world.views_per_instance for world in seen]
-    assert pictures[0] >= 3000
+    assert pictures[0] >= 4000
     assert 240 <= pictures[1] <= 600

@@ -51,7 +51,7 @@ class Paper004Config:
     machine_minutes: float = 1.5
     """Time budget of each classifier and detector that is trained here."""
 
-    minutes: float = 2.0
+    minutes: float = 2.5
     """Time budget of each predictor; 0 = none, then --epochs counts."""
     epochs: int = 0
     """Passes over the training images; with a time budget it only caps them."""

@@ -261,7 +261,7 @@ def joined(data: UtilitySet, count: int) -> UtilitySet:
 
 
 #: Rendered pictures that are labelled: training, validation and test together.
-_RENDERED_IMAGES = 3000
+_RENDERED_IMAGES = 4000
 
 
 def render_world(folder: Path, config: Paper004Config, progress: Progress) -> PristineSet:
