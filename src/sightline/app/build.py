@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from sightline.app.frame_gate import LEFT_OUT, FrameGate, check_min_utility
 from sightline.errors import InputError
 from sightline.media.extract import ExtractedFrame, extract_frames
 from sightline.media.photo import list_photos
@@ -42,6 +43,12 @@ class BuildConfig:
     """How the map is made."""
     split: str = "mod3"
     """How frames are divided: mod3 (the paper's), block or second-walk."""
+    min_utility: float = 0.0
+    """Frames less likely than this to be localised, by how they look, are not taken into the map
+    (too blurred, compressed, noisy or dark); 0 takes all, 0.5 is a good choice."""
+
+    def __post_init__(self) -> None:
+        check_min_utility(self.min_utility)
 
 
 def build(
@@ -49,6 +56,7 @@ def build(
 ) -> Place:
     """Return the place made of a video or a folder of photos.
 
+    Frames of too little use (``min_utility``) are left out: ``frames_left_out.csv`` names them.
     Every finished stage is kept; a second call goes on where the first was stopped. An alignment
     and a split made since stay, unless the map itself is made anew.
 
@@ -75,7 +83,7 @@ def build(
     fresh = not (root / "place.toml").exists()
     place = _open_place(root, source, content)
     try:
-        _extract(place, source, content, config.frames, progress)
+        _extract(place, source, content, config, progress)
     except InputError:
         if fresh:
             _take_back(place, made)
@@ -131,8 +139,11 @@ def _open_place(root: Path, source: Path, content: str) -> Place:
 
 
 def _extract(
-    place: Place, source: Path, content: str, config: FramesConfig, progress: Progress
+    place: Place, source: Path, content: str, config: BuildConfig, progress: Progress
 ) -> None:
+    frames = config.frames
+    gate = FrameGate.open(config.min_utility) if config.min_utility > 0 else None
+
     def run() -> None:
         for left in place.root.glob(".images.*"):  # of a run that was killed
             shutil.rmtree(left)
@@ -141,25 +152,34 @@ def _extract(
             extracted = extract_frames(
                 source,
                 folder,
-                fps=config.fps,
-                sharpest=config.sharpest,
-                max_side=config.max_side,
+                fps=frames.fps,
+                sharpest=frames.sharpest,
+                max_side=frames.max_side,
+                accept=gate,
                 progress=lambda text, done: progress(f"taking frames: {text}", done),
             )
+            if gate is not None:
+                gate.refuse_too_few(len(extracted))
             known = _poses_of_same_images(place, folder)
         _write_frames(place, extracted, known)
         if source.is_dir():
             _write_sources(place.root / "sources.csv", extracted)
+        (place.root / LEFT_OUT).unlink(missing_ok=True)
+        if gate is not None:
+            progress(f"taking frames: {gate.summary()}", 1.0)
+            gate.write(place.root / LEFT_OUT)
         place.update(
             frames={
                 "count": len(extracted),
                 "kind": "video" if source.is_file() else "photos",
                 "source_digest": content,
-                **({"fps": config.fps} if source.is_file() else {}),
+                **({"fps": config.frames.fps} if source.is_file() else {}),
+                **({} if gate is None else gate.table()),
             }
         )
 
-    key = digest("frames-1", content, asdict(config) | {"fps": float(config.fps)})
+    taken = asdict(frames) | {"fps": float(frames.fps)}
+    key = digest("frames-1", content, taken, *(() if gate is None else (gate.key,)))
     place.stage("frames", key, [place.images_dir, place.poses_path], run)
 
 

@@ -20,6 +20,9 @@ from sightline.media.video import VideoInfo, iter_frames, probe_video
 
 Progress = Callable[[str, float], None]
 
+#: Told a picture, its time in the video and the name of its source; whether it is to be taken.
+Accept = Callable[[NDArray[np.uint8], float | None, str], bool]
+
 _QUALITY = 95
 _UNKNOWN_LENGTH_DIGITS = 6
 
@@ -49,6 +52,7 @@ def extract_frames(
     limit: int | None = None,
     limits: MediaLimits = DEFAULT_LIMITS,
     allow_truncated: bool = False,
+    accept: Accept | None = None,
     progress: Progress | None = None,
 ) -> list[ExtractedFrame]:
     """Return the upright images written to an empty folder, in order.
@@ -65,6 +69,7 @@ def extract_frames(
         limit: Stop after this many images.
         limits: The largest files and pictures.
         allow_truncated: Accept what decodes of a damaged video.
+        accept: Pictures for which it returns False are passed over; all are taken where None.
         progress: Called with a text and the fraction done.
 
     Raises:
@@ -92,6 +97,8 @@ def extract_frames(
         chroma = "4:2:0"
     if limit is not None:
         count = limit if count is None else min(count, limit)
+    if accept is not None:
+        pictures = (p for p in pictures if accept(p.image, p.timestamp_s, p.source))
     digits = max(4, len(str(count))) if count is not None else _UNKNOWN_LENGTH_DIGITS
     return _write_all(
         pictures,

@@ -11,7 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from sightline import __version__
 from sightline.server.dashboard import STATIC_DIR, mount_dashboard
-from sightline.server.inference import Decode
+from sightline.server.inference import Decode, Judge
 from sightline.server.localizer import LocalizerLike
 from sightline.server.middleware import GuardMiddleware
 from sightline.server.photos import photo_decoder
@@ -32,6 +32,7 @@ def create_app(
     settings: ServerSettings | None = None,
     *,
     decode: Decode | None = None,
+    judge: Judge | None = None,
     static_dir: Path = STATIC_DIR,
 ) -> FastAPI:
     """Return the service for one opened localiser.
@@ -40,10 +41,16 @@ def create_app(
         localizer: Loaded once, by the caller; asked from one worker thread only.
         settings: Limits; the defaults where None.
         decode: Bytes to pixels; :func:`sightline.server.photos.photo_decoder` where None.
+        judge: Says whether a photo is of use; the package's own gate where None, and only where
+            the settings ask for a ``min_utility``.
         static_dir: Where the built dashboard is.
     """
     settings = settings or ServerSettings()
-    service = Service(localizer, decode or photo_decoder(settings), settings)
+    if settings.min_utility > 0 and judge is None:
+        from sightline.tasks.utility.gate import load_gate
+
+        judge = load_gate().judge
+    service = Service(localizer, decode or photo_decoder(settings), settings, judge)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

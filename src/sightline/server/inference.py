@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,12 +36,44 @@ class DecodedPhoto:
 Decode = Callable[[bytes], DecodedPhoto]
 
 
+class VerdictLike(Protocol):
+    """What a gate says of a photo (``sightline.tasks.utility.gate``).
+
+    Attributes:
+        score: Probability that the photo can be localised.
+        reason: Why it is low, as in "too blurred".
+    """
+
+    @property
+    def score(self) -> float: ...  # noqa: D102
+
+    @property
+    def reason(self) -> str: ...  # noqa: D102
+
+
+Judge = Callable[[NDArray[np.uint8]], VerdictLike]
+
+
 class PhotoPipeline:
     """Decodes a batch, localises it in one call, and keeps one photo's failure to that photo."""
 
-    def __init__(self, localizer: LocalizerLike, decode: Decode, settings: ServerSettings) -> None:
-        """Use one localiser; ``decode`` raises MediaError for what is no readable photo."""
+    def __init__(
+        self,
+        localizer: LocalizerLike,
+        decode: Decode,
+        settings: ServerSettings,
+        judge: Judge | None = None,
+    ) -> None:
+        """Use one localiser.
+
+        Args:
+            localizer: Where photos were taken.
+            decode: Raises MediaError for what is no readable photo.
+            settings: Limits.
+            judge: Says whether a photo is of use, where ``min_utility`` is asked for.
+        """
         self._localizer = localizer
+        self._judge = judge
         self._decode = decode
         self._settings = settings
 
@@ -54,6 +87,8 @@ class PhotoPipeline:
         photos: list[DecodedPhoto] = []
         for upload in uploads:
             decoded = self._decode_or_problem(upload)
+            if isinstance(decoded, DecodedPhoto):
+                decoded = self._refusal(decoded, upload.name) or decoded
             if isinstance(decoded, DecodedPhoto):
                 photos.append(decoded)
                 outcomes.append(None)
@@ -79,6 +114,25 @@ class PhotoPipeline:
         except Exception as error:
             # A decoder's surprise must not fail its batch.
             return internal_problem(error, f"decoding {upload.name!r}")
+
+    def _refusal(self, photo: DecodedPhoto, name: str) -> Problem | None:
+        """Return why a photo is not worth the attempt; None where it is."""
+        wanted = self._settings.min_utility
+        if self._judge is None or wanted <= 0:
+            return None
+        try:
+            verdict = self._judge(photo.image)
+        except Exception as error:
+            return internal_problem(error, f"judging {name!r}")
+        if verdict.score >= wanted:
+            return None
+        return problem(
+            422,
+            "photo-of-no-use",
+            "The photo is of no use",
+            f"{name}: this photo is {verdict.reason}: take another (score {verdict.score:.2f}, "
+            f"{wanted:.2f} wanted)",
+        )
 
     def _localize(self, photos: Sequence[DecodedPhoto], names: Sequence[str]) -> list[Outcome]:
         if not photos:

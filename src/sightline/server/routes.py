@@ -108,7 +108,9 @@ async def forbidden_png(request: Request, service: ServiceOf) -> Response:
         408: problem_response("The upload took too long."),
         413: problem_response("Too many bytes, or too many photos."),
         415: problem_response("Not multipart/form-data, or the one photo is of another kind."),
-        422: problem_response("No photo, or the one photo sent cannot be read."),
+        422: problem_response(
+            "No photo, or the one photo sent cannot be read, or is of too little use."
+        ),
         500: problem_response("The server failed; its log tells why."),
         503: problem_response("Busy or stopping; Retry-After tells when to come back."),
     },

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from sightline import __version__
 from sightline.server.batching import BatchWorker, WorkerClosedError
-from sightline.server.inference import Decode, Outcome, PhotoPipeline
+from sightline.server.inference import Decode, Judge, Outcome, PhotoPipeline
 from sightline.server.localizer import LocalizerLike
 from sightline.server.pictures import forbidden_picture, plan_picture
 from sightline.server.problems import Problem, ProblemError, problem
@@ -23,7 +23,13 @@ _DISCONNECT_POLL_S = 0.5
 class Service:
     """One place's localiser, asked by many requests; lives in the event loop's thread."""
 
-    def __init__(self, localizer: LocalizerLike, decode: Decode, settings: ServerSettings) -> None:
+    def __init__(
+        self,
+        localizer: LocalizerLike,
+        decode: Decode,
+        settings: ServerSettings,
+        judge: Judge | None = None,
+    ) -> None:
         """Read the plan's pictures; the worker starts with :meth:`start`."""
         self.settings = settings
         place = localizer.place
@@ -55,7 +61,7 @@ class Service:
             ),
             version=__version__,
         )
-        pipeline = PhotoPipeline(localizer, decode, settings)
+        pipeline = PhotoPipeline(localizer, decode, settings, judge)
         self._worker: BatchWorker[Upload, Outcome] = BatchWorker(pipeline.run, settings.batch_size)
         self._requests = 0
 

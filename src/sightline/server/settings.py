@@ -10,7 +10,7 @@ from sightline.errors import InputError
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """Limits of the service; every one bounds memory or waiting."""
+    """Limits of the service, which bound memory and waiting; and whose photos it takes."""
 
     max_file_bytes: int = 25 * 2**20
     """Largest photo file, in bytes."""
@@ -30,6 +30,9 @@ class ServerSettings:
     """When a refused client may come back, in seconds."""
     shutdown_grace_s: float = 10.0
     """How long requests in hand may take to end after Ctrl-C, in seconds."""
+    min_utility: float = 0.0
+    """Photos less likely than this to be localised, by how they look, are refused (too blurred,
+    compressed, noisy or dark); 0 takes all, 0.5 is a good choice."""
     allow_origins: tuple[str, ...] = ()
     """Other web origins whose pages may call the API, such as https://map.example.org; none by
     default."""
@@ -48,6 +51,10 @@ class ServerSettings:
         ):
             if getattr(self, name) <= 0:
                 raise InputError(f"a positive {name} is wanted, {getattr(self, name)} came")
+        if not 0 <= self.min_utility <= 1:
+            raise InputError(
+                f"a min_utility from 0 to 1 is wanted, {self.min_utility:g} came; try 0.5"
+            )
         for origin in self.allow_origins:
             parts = urlsplit(origin)
             if (
