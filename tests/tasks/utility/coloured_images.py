@@ -28,7 +28,7 @@ def coloured_set(root: Path, count: int = 12) -> PristineSet:
     return PristineSet("colours", root, tuple(images), COLOURS)
 
 
-#: From which width on a SizeReader says what: whether it is right, and the true class's probability.
+#: From which width on a SizeReader says what: whether it is right, the true class's probability.
 ANSWERS = ((24, True, 0.97), (12, True, 0.95), (9, True, 0.6), (7, False, 0.05), (0, False, 0.3))
 
 
