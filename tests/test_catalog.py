@@ -27,7 +27,7 @@ def test_every_dataset_of_ours_loads():
     assert catalog.DATASETS.names() == ["nyuv2", "seven_scenes", "tum_rgbd"]
 
 
-@pytest.mark.parametrize("name", ["absolute", "depth", "objects", "relative"])
+@pytest.mark.parametrize("name", ["absolute", "depth", "objects", "relative", "utility"])
 def test_every_part_of_a_task_loads(name):
     task = catalog.TASKS.load(name)
     assert task.name == name
@@ -35,7 +35,7 @@ def test_every_part_of_a_task_loads(name):
     assert config() == config()
     for part in ("data", "train", "scoring", "evaluate", "table"):
         assert callable(task.load(part))
-    assert catalog.TASKS.names() == ["absolute", "depth", "objects", "relative"]
+    assert catalog.TASKS.names() == ["absolute", "depth", "objects", "relative", "utility"]
 
 
 def test_every_world_loads():

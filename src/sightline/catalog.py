@@ -110,6 +110,7 @@ TASKS = Catalog(
         ("depth", "sightline.tasks.depth:TASK"),
         ("objects", "sightline.tasks.objects:TASK"),
         ("relative", "sightline.tasks.relative:TASK"),
+        ("utility", "sightline.tasks.utility:TASK"),
     ],
     group="sightline.tasks",
 )
