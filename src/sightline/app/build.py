@@ -45,7 +45,7 @@ class BuildConfig:
     """How frames are divided: mod3 (the paper's), block or second-walk."""
     min_utility: float = 0.0
     """Frames less likely than this to be localised, by how they look, are not taken into the map
-    (too blurred, compressed, noisy or dark); 0 takes all, 0.5 is a good choice."""
+    (too blurred, compressed, noisy or dark); 0 takes all, 0.3 is a good choice."""
 
     def __post_init__(self) -> None:
         check_min_utility(self.min_utility)

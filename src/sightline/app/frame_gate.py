@@ -32,7 +32,7 @@ def check_min_utility(value: float) -> None:
     """
     if not 0 <= value <= 1:
         raise InputError(
-            f"a utility from 0 to 1 is wanted for --min-utility, {value:g} came; try 0.5"
+            f"a utility from 0 to 1 is wanted for --min-utility, {value:g} came; try 0.3"
         )
 
 

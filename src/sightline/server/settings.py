@@ -32,7 +32,7 @@ class ServerSettings:
     """How long requests in hand may take to end after Ctrl-C, in seconds."""
     min_utility: float = 0.0
     """Photos less likely than this to be localised, by how they look, are refused (too blurred,
-    compressed, noisy or dark); 0 takes all, 0.5 is a good choice."""
+    compressed, noisy or dark); 0 takes all, 0.3 is a good choice."""
     allow_origins: tuple[str, ...] = ()
     """Other web origins whose pages may call the API, such as https://map.example.org; none by
     default."""
@@ -53,7 +53,7 @@ class ServerSettings:
                 raise InputError(f"a positive {name} is wanted, {getattr(self, name)} came")
         if not 0 <= self.min_utility <= 1:
             raise InputError(
-                f"a min_utility from 0 to 1 is wanted, {self.min_utility:g} came; try 0.5"
+                f"a min_utility from 0 to 1 is wanted, {self.min_utility:g} came; try 0.3"
             )
         for origin in self.allow_origins:
             parts = urlsplit(origin)
