@@ -16,11 +16,12 @@ from sightline.tasks.utility import evaluate as evaluate_module
 from sightline.tasks.utility.answers import Answers, answers_of, read_answers, write_answers
 from sightline.tasks.utility.checkpoint import bundle_run
 from sightline.tasks.utility.config import UtilityConfig, write_config
-from sightline.tasks.utility.evaluate import evaluate_runs, judge_runs, run_labels, score_answers
+from sightline.tasks.utility.evaluate import evaluate_runs, judge_runs, run_labels
 from sightline.tasks.utility.measures import MEASURES
 from sightline.tasks.utility.model import create_model
 from sightline.tasks.utility.predict import load_predictor
 from sightline.tasks.utility.report import notes, score_rows
+from sightline.tasks.utility.scores import score_answers
 from sightline.tasks.utility.scoring import UtilityScoring, score
 
 CONFIG = UtilityConfig(width=0.0625, frame_px=SIDE)

@@ -9,7 +9,7 @@ for another's.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,15 +27,9 @@ from sightline.records.utility_files import is_labels, outcome
 from sightline.tasks.utility.answers import Answers, answers_of, read_answers, write_answers
 from sightline.tasks.utility.baselines import Decided, decide_all, fit_levels
 from sightline.tasks.utility.measures import metric_values
-from sightline.tasks.utility.metrics import (
-    SourceDraws,
-    area_under_roc,
-    calibration_error,
-    decision_scores,
-    interval,
-    reliability,
-)
+from sightline.tasks.utility.metrics import SourceDraws
 from sightline.tasks.utility.samples import Copies, labelled, made_of, photo_stats, source_of
+from sightline.tasks.utility.scores import score_ahead, score_answers, score_decisions
 
 Progress = Callable[[str, float], None]
 
@@ -102,8 +96,9 @@ def evaluate_runs(
 
     Returns:
         ``folder``, ``split`` and ``judged``: for each run and set ``run``, ``run_dir``, ``set``,
-        ``folder``, ``task``, ``left_out``, ``scores`` (:func:`score_answers`), ``baselines``: for
-        each rule :func:`score_decisions` and ``rule``, what it says, in words; ``fitted_on``.
+        ``folder``, ``task``, ``machines``, ``operator``, ``left_out``, ``fitted_on``; ``scores``
+        (:func:`.scores.score_answers`); ``baselines``: for each rule
+        :func:`.scores.score_decisions`, ``rule`` (what it says, in words) and ``ahead``.
 
     Raises:
         InputError: No run or no set, the same one twice, a split without a labelled image, or no
@@ -172,57 +167,6 @@ def run_labels(run_dir: Path) -> UtilitySet:
         f"{run_dir} was trained on the labels of {recorded}, which are not there any more; name a "
         "folder of labels"
     )
-
-
-def score_answers(answers: Answers, threshold: float) -> dict[str, Any]:
-    """Return the scores of a predictor, from its answers alone.
-
-    Args:
-        answers: Of images with and without a label.
-        threshold: From which probability on an image is called useful.
-
-    Returns:
-        ``images`` (scored), ``counts`` by outcome, ``threshold``; all of
-        :func:`score_decisions`; ``calibration_error`` and ``reliability``; ``by_distortion``: for
-        each ``distortion`` the ``images``, the share that is ``useful``, the ``accuracy``, and how
-        many have no label.
-    """
-    scored = answers.scored()
-    said = scored.probability >= threshold
-    curve = reliability(scored.probability, scored.useful)
-    return {
-        "images": len(scored),
-        "sources": len(set(scored.sources)),
-        "counts": answers.counts(),
-        "threshold": threshold,
-        **score_decisions(scored, Decided("", scored.probability, said)),
-        "calibration_error": calibration_error(curve),
-        "reliability": curve,
-        "by_distortion": _by_distortion(answers, answers.probability >= threshold),
-    }
-
-
-def score_decisions(
-    scored: Answers, decided: Decided, draws: SourceDraws | None = None
-) -> dict[str, Any]:
-    """Return how good decisions on images with a label are.
-
-    Returns:
-        All of :func:`.metrics.decision_scores`; ``auc`` (None where a class is empty);
-        ``intervals``: 95%, by drawing sources, of ``accuracy``, ``balanced_accuracy`` and ``auc``.
-    """
-    draws = draws or SourceDraws(scored.sources)
-    useful, right = scored.useful, decided.useful == scored.useful
-    area = area_under_roc(decided.score, useful)
-    return {
-        **decision_scores(decided.useful, useful),
-        "auc": None if np.isnan(area) else area,
-        "intervals": {
-            "accuracy": interval(draws.means(right)),
-            "balanced_accuracy": interval(draws.balanced(right, useful)),
-            "auc": interval(draws.area(decided.score, useful)),
-        },
-    }
 
 
 def _judge(
@@ -355,34 +299,13 @@ def _has_both(data: UtilitySet) -> bool:
     return len({item.utility for item in data.items}) == 2
 
 
-def _by_distortion(answers: Answers, said: NDArray[np.bool_]) -> list[dict[str, Any]]:
-    names = np.array([str(d) for d in answers.distortions])
-    order = dict.fromkeys(sorted(answers.distortions, key=lambda d: (d.kind, d.level)))
-    rows = []
-    for distortion in order:
-        here = names == str(distortion)
-        known = here & answers.labelled
-        right = (said == answers.useful)[known]
-        rows.append(
-            {
-                "distortion": str(distortion),
-                "images": int(known.sum()),
-                "without_label": int((here & ~answers.labelled).sum()),
-                "useful": float(answers.useful[known].mean()) if known.any() else None,
-                "said_useful": float(said[known].mean()) if known.any() else None,
-                "accuracy": float(right.mean()) if known.any() else None,
-            }
-        )
-    return rows
-
-
 def _metrics(one: JudgedUtility) -> dict[str, Any]:
     scored = one.answers.scored()
     draws = SourceDraws(scored.sources)
     right = (scored.probability >= one.threshold) == scored.useful
     baselines = {
         name: score_decisions(scored, decided, draws)
-        | {"rule": decided.rule, "ahead": _ahead(right, decided, scored, draws)}
+        | {"rule": decided.rule, "ahead": score_ahead(right, decided, scored, draws)}
         for name, decided in one.baselines.items()
     }
     return {
@@ -398,14 +321,6 @@ def _metrics(one: JudgedUtility) -> dict[str, Any]:
         "baselines": baselines,
         "fitted_on": one.fitted_on,
     }
-
-
-def _ahead(
-    right: NDArray[np.bool_], decided: Decided, scored: Answers, draws: SourceDraws
-) -> Mapping[str, Any]:
-    """Return how much more often the predictor is right than a rule, on the same images."""
-    more = right.astype(np.float64) - (decided.useful == scored.useful)
-    return {"accuracy": float(more.mean()), "interval": interval(draws.means(more))}
 
 
 def _run_name(run: Path) -> str:
