@@ -52,7 +52,8 @@ def train_unseen(
             precision=config.precision,
             seed=config.seed,
         )
-        run = folder / f"{architecture}-{digest(settings, task, list(data.images))[:8]}"
+        # the last folder is the machine's name in tables: not that of the network it is small of
+        run = folder / digest(settings, task, list(data.images))[:8] / f"small-{architecture}"
 
         def said(stage: str, fraction: float, name: str = architecture) -> None:
             progress(f"unseen {name}, {stage}", fraction)
