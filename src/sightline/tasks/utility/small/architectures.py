@@ -54,8 +54,9 @@ def _resnet(categories: int, _frame_px: int) -> nn.Module:
 
 
 def _mobilenet(categories: int, _frame_px: int) -> nn.Module:
+    # its own batch norm counts a hundred steps as one: after a short training it knows nothing yet
     net: nn.Module = import_torchvision().models.mobilenet_v3_small(
-        weights=None, width_mult=0.75, num_classes=categories
+        weights=None, width_mult=0.75, num_classes=categories, norm_layer=nn.BatchNorm2d
     )
     return net
 

@@ -72,8 +72,7 @@ def ssd(categories: int, frame_px: int) -> nn.Module:
 def ssdlite(categories: int, frame_px: int) -> nn.Module:
     """Return SSDLite on MobileNetV3-small (Sandler et al. 2018)."""
     detection: Any = import_torchvision().models.detection
-    norm = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.03)
-    head = partial(detection.ssdlite.SSDLiteHead, norm_layer=norm)
+    head = partial(detection.ssdlite.SSDLiteHead, norm_layer=nn.BatchNorm2d)
     return _ssd(Pyramid(mobilenet_trunk()), head, categories, frame_px)
 
 

@@ -154,7 +154,9 @@ def plain_trunk() -> Trunk:
 
 def mobilenet_trunk() -> Trunk:
     """Return MobileNetV3-small of three quarters of its width, up to stride 16."""
-    net: Any = import_torchvision().models.mobilenet_v3_small(weights=None, width_mult=0.75)
+    net: Any = import_torchvision().models.mobilenet_v3_small(
+        weights=None, width_mult=0.75, norm_layer=nn.BatchNorm2d
+    )
     body = net.features[:9]
     channels = (int(body[3].out_channels), int(body[8].out_channels))
     return Trunk("mobilenet", body, 4, channels)
