@@ -30,10 +30,10 @@ class Paper004Config:
     images: int = 0
     """Pristine pictures that are labelled, all parts together, drawn at random; 0 = as many as fit
     the hour where they are rendered, and all where DATA is given."""
-    qualities: str = "1,2,3,4,5,7,10,15,25"
+    qualities: str = "1,3,5,6,8,10,14,20,35"
     """JPEG qualities that the predictors learn from and are judged at, with commas between; the
     paper's are 9."""
-    test_qualities: str = "6,8,12,20"
+    test_qualities: str = "2,4,7,12"
     """JPEG qualities of Figure 2 and Tables III and IV: others, as in the paper."""
     distort: str = "blur:1,blur:3,noise:20,noise:60,downscale:3,webp:2,lowlight:0.1,lowlight:0.02"
     """What else is done to images in the rows of mixed distortions, KIND:LEVEL with commas between;
@@ -128,7 +128,7 @@ class Paper004Config:
             self,
             quick=False,
             images=min(self.images or 240, 240),
-            qualities=",".join(listed(self.qualities)[1::3]),
+            qualities=",".join(listed(self.qualities)[::3]),
             test_qualities=",".join(listed(self.test_qualities)[:2]),
             distort=",".join(listed(self.distort)[1::4]),
             machine_minutes=min(self.machine_minutes, 0.1),
