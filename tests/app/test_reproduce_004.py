@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from sightline.app.papers.results import Reproduction, Section
 from sightline.datasets.utility import open_pristine
 from sightline.errors import InputError
 from sightline.learning.runs import WEIGHTS
-from sightline.records.utility import PristineSet
+from sightline.records.utility import PristineSet, read_labels
 from sightline.tasks.utility.evaluate import run_labels
 from sightline.tasks.utility.labelling_predictions import read_predictions
 
@@ -39,6 +40,9 @@ SMALL = Paper004Config(
     frame_px=32,
     batch=16,
 )
+#: Everything is labelled and trained once for all tests of this file: half a minute.
+pytestmark = pytest.mark.slow
+
 PARTS = ["train"] * 9 + ["validation"] * 9 + ["test"] * 9
 FIRST, OTHER = "coloured_patches.first", "coloured_patches.other"
 
@@ -115,6 +119,36 @@ def test_one_machines_labels_are_its_own_and_a_folder_of_labels(study: Study) ->
     assert any(a.utility != b.utility for a, b in zip(own.items, every.items, strict=True))
     # so that `sightline evaluate utility RUN` finds them
     assert run_labels(study.run("classification", FIRST)).root.samefile(own.root)
+
+
+def test_no_predictor_learns_from_the_qualities_of_unseen_networks(
+    data: PristineSet, tmp_path: Path
+) -> None:
+    # balancing draws levels between 1 and 30: some copies are of 2, at which networks are judged
+    config = dataclasses.replace(SMALL, test_qualities="2,3,4,5,6")
+    study = Study(data, tmp_path / "out", config, lambda *_: None)
+    own = study.labels_of("classification", FIRST)
+    for labels in (study.labels("classification"), own, study.labels("classification", "mixed")):
+        assert not {i.distortion for i in labels.items} & set(config.compressed_for_test())
+        assert len(labels.part("test").items) >= 36
+    every = read_labels(study.labels("classification").root)
+    assert {i.distortion for i in every.items} & set(config.compressed_for_test())
+    # photos of the same names are others
+    other = dataclasses.replace(data, root=tmp_path / "other")
+    shutil.copytree(data.root, other.root)
+    again = Study(other, tmp_path / "out", config, lambda *_: None)
+    assert again.labels("classification").root != study.labels("classification").root
+
+
+def test_the_mixed_row_is_held_against_a_rule_that_knows_its_distortions(
+    made: Reproduction,
+) -> None:
+    one = section(made, "table-1")
+    said = {note.split(":")[0]: note for note in one.notes}
+    assert "'JPEG quality alone' were wanted" in said[COMMON]
+    assert "'distortion and level known' were wanted" in said["common, mixed distortions"]
+    rule = one.values["common, mixed distortions"]["baselines"]["distortion and level known"]
+    assert f"{100 * rule['ahead']['accuracy']:.1f}" in one.rows[3][5]
 
 
 def test_no_source_is_in_two_parts(study: Study) -> None:
