@@ -143,6 +143,22 @@ def test_one_image_only_is_one_line(toy: UtilitySet, tmp_path: Path) -> None:
         train_utility(replace(toy, items=()), QUICK, tmp_path / "run")
 
 
+def test_many_validation_images_are_thinned_across_all_levels(
+    toy: UtilitySet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = usable_samples(toy.part("validation"), SIDE)
+    levels = {str(item.distortion) for item in whole.items}
+    assert len(levels) == 3  # in this order for each photo: every third image is of one level
+    monkeypatch.setattr(task_module, "VALIDATION_IMAGES", len(whole) // 3)
+    few = task_module._some(whole)
+    assert few is not None
+    assert len(few) == len(few.rows) == len(few.useful) == len(whole) // 3
+    assert {str(item.distortion) for item in few.items} == levels
+    assert few.useful.tolist() == [item.utility for item in few.items]
+    monkeypatch.setattr(task_module, "VALIDATION_IMAGES", 1)
+    assert task_module._some(whole) is None  # of one class: no area under a curve
+
+
 def test_class_weights_give_both_classes_half_of_the_loss() -> None:
     useful = np.array([1, 1, 1, 0])
     found = class_weights(useful, QUICK)

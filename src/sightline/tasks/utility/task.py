@@ -41,7 +41,7 @@ LEFT_OUT = "left_out.json"
 #: Share of the training sources that validate where the labels have no validation part.
 VALIDATION_SHARE = 0.15
 
-#: Validation looks at no more images than these, spread evenly: it comes up many times.
+#: Validation looks at no more images than these, drawn by a seed: it comes up many times.
 VALIDATION_IMAGES = 2000
 
 #: Weight of the log loss beside the AUC where the best weights are chosen.
@@ -262,16 +262,20 @@ def _refuse_one_class(useful: NDArray[Any], data: UtilitySet) -> None:
 
 
 def _some(samples: Samples | None) -> Samples | None:
-    """Return samples that are spread evenly over validation, few enough to look at often."""
-    if samples is None or len(set(samples.useful.tolist())) < 2:
+    """Return samples of validation, few enough to look at often; None where they are of one class.
+
+    Drawn: every n-th image would be of a few levels alone, as each photo's copies stand in order.
+    """
+    if samples is None:
         return None
-    step = -(-len(samples) // VALIDATION_IMAGES)
-    return replace(
-        samples,
-        items=samples.items[::step],
-        rows=samples.rows[::step],
-        useful=samples.useful[::step],
-    )
+    if len(samples) > VALIDATION_IMAGES:
+        draw = np.random.default_rng(0).choice(len(samples), VALIDATION_IMAGES, replace=False)
+        part = np.sort(draw)
+        items = tuple(samples.items[k] for k in part)
+        samples = replace(
+            samples, items=items, rows=samples.rows[part], useful=samples.useful[part]
+        )
+    return None if len(set(samples.useful.tolist())) < 2 else samples
 
 
 def _logits(network: UtilityNet, samples: Samples) -> NDArray[np.float64]:
