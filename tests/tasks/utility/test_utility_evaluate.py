@@ -55,6 +55,11 @@ def test_answers_are_read_back_as_they_were_written(toy: UtilitySet, tmp_path: P
         assert getattr(again, name) == getattr(answers, name)
     assert again.outcomes == ("useful", "useless", "useful", "between")
     assert np.array_equal(again.probability, answers.probability)
+    # of the network's numbers no digit is lost: near a threshold they decide as before
+    near = saved(toy, [float(p) for p in np.float32([0.4999998, 1e-9, 1 - 6e-8, 1 / 3])])
+    write_answers(tmp_path / "near.csv", near)
+    found = read_answers(tmp_path / "near.csv").probability.astype(np.float32)
+    assert np.array_equal(found, near.probability.astype(np.float32))
     for name in MEASURES:
         assert np.array_equal(again.measures[name], answers.measures[name], equal_nan=True)
 
@@ -63,7 +68,7 @@ def test_answers_are_read_back_as_they_were_written(toy: UtilitySet, tmp_path: P
 def test_a_changed_file_is_named_with_its_line(toy: UtilitySet, tmp_path: Path, cell: str) -> None:
     path = tmp_path / "predictions.csv"
     write_answers(path, saved(toy, [0.9, 0.875]))
-    path.write_text(path.read_text().replace("0.875000", cell))
+    path.write_text(path.read_text().replace("0.875", cell))
     with pytest.raises(InputError, match=r"line 3: .*evaluate again"):
         read_answers(path)
 
@@ -130,6 +135,40 @@ def test_runs_are_judged_once_beside_rules_that_know_the_distortion(
     other = make_run(tmp_path / "other", seed=1)
     with pytest.raises(TypeError):  # another network is not taken for it
         judge_runs([other], [toy], tmp_path / "out")
+
+
+def test_answers_are_kept_for_the_same_sources_and_energies_only(
+    toy: UtilitySet, tmp_path: Path
+) -> None:
+    run = make_run(tmp_path / "run")
+    first = judge_runs([run], [toy], tmp_path / "out")[0]
+    joined = replace(toy, items=tuple(replace(i, source=f"{i.split} film") for i in toy.items))
+    again = judge_runs([run], [joined], tmp_path / "out")[0]
+    assert set(again.answers.sources) == {"test film"} != set(first.answers.sources)
+    cold = tuple(
+        replace(i, machines=tuple(replace(m, energy=-7.0) for m in i.machines)) for i in toy.items
+    )
+    other = judge_runs([run], [replace(toy, items=cold)], tmp_path / "out")[0]
+    assert set(other.answers.measures["energy"]) == {-7.0}
+
+
+def test_rules_do_not_learn_from_copies_for_balance(toy: UtilitySet, tmp_path: Path) -> None:
+    # ten copies of each useless image, at the level of a useful one, as balancing may draw them
+    copies = tuple(
+        replace(item, augmented=k, utility=0, distortion=LEVELS[0][0])
+        for item in toy.part("train").items
+        if item.utility == 0
+        for k in range(1, 11)
+    )
+    balanced = replace(toy, items=(*toy.items, *copies))
+    run = make_run(tmp_path / "run")
+    for data in (balanced, replace(balanced, items=tuple(
+        i for i in balanced.items if i.split != "validation"
+    ))):  # fmt: skip
+        rule = judge_runs([run], [data], tmp_path / "out")[0].baselines[
+            "distortion and level known"
+        ]
+        assert rule.useful.tolist() == [True, False, True] * 4
 
 
 def test_a_damaged_photo_is_left_out_and_counted(tmp_path: Path) -> None:

@@ -144,3 +144,6 @@ def test_copies_of_a_source_do_not_narrow_the_interval() -> None:
     assert copied == pytest.approx(alone)
     assert alone[1] - alone[0] == pytest.approx(2 * 1.96 * np.sqrt(0.7 * 0.3 / 40), rel=0.2)
     assert interval(np.array([np.nan, np.nan, 1.0])) is None
+    # the copies of a single photo say nothing of others
+    assert interval(SourceDraws(["a"] * 40).means(right)) is None
+    assert interval(SourceDraws(["a"] * 40).area(rng.random(40), right)) is None

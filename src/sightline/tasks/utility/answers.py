@@ -124,7 +124,7 @@ def write_answers(path: Path, answers: Answers) -> None:
                 answers.splits[k],
                 answers.sources[k],
                 answers.outcomes[k],
-                f"{answers.probability[k]:.6f}",
+                f"{answers.probability[k]:.9g}",  # all of a float32: it decides as it did
                 *(_cell(answers.measures[name][k]) for name in MEASURES),
             ]
         )

@@ -210,7 +210,10 @@ def _judge(
 def _labels_key(part: UtilitySet) -> str:
     """Return a digest of what is judged; not of where it lies."""
     sizes = [stat[:2] for stat in photo_stats(part)]
-    items = [[made_of(i), i.split, outcome(i), i.bytes] for i in part.items]
+    items = [
+        [made_of(i), i.split, source_of(i), outcome(i), i.bytes, [m.energy for m in i.machines]]
+        for i in part.items
+    ]
     return digest(items, sizes)
 
 
@@ -277,6 +280,8 @@ def _baselines(
     data: UtilitySet, scored: Answers, split: str, progress: Progress
 ) -> tuple[dict[str, Decided], str]:
     """Return what rules say of the judged images, and what their thresholds were chosen on."""
+    # copies for balance are of the rarer class alone: no rule may take their levels for its mark
+    data = replace(data, items=tuple(item for item in data.items if not item.augmented))
     training, held_out = labelled(data.part("train")), labelled(data.part("validation"))
     chosen_on = held_out if split != "validation" and _has_both(held_out) else training
     if not _has_both(chosen_on):

@@ -158,6 +158,8 @@ class SourceDraws:
             seed: Of the draws.
         """
         names, self._place = np.unique(np.asarray(sources, dtype=str), return_inverse=True)
+        # one source says nothing of others: no draws, and so no interval
+        resamples = resamples if len(names) > 1 else 0
         rng = np.random.default_rng(seed)
         share = np.full(len(names), 1.0 / max(len(names), 1))
         self.counts: Array = rng.multinomial(len(names), share, size=resamples).astype(np.float64)
@@ -183,7 +185,7 @@ class SourceDraws:
 
 
 def interval(values: Array) -> list[float] | None:
-    """Return the 95% interval of resampled figures; None where half of them are not defined."""
+    """Return the 95% interval of resampled figures; None of too few, or half of them undefined."""
     known = values[np.isfinite(values)]
     if len(known) < max(len(values) / 2, 2):
         return None
