@@ -286,12 +286,13 @@ def test_what_is_said_of_replacing_and_of_other_tasks():
 
 
 def test_what_is_said_of_the_goal_and_of_the_common_label():
-    reached = conclusions.Target(Share(0.91), Share(0.06))
-    assert "both are reached" in conclusions.target_note("common", reached)
+    reached = conclusions.Target(Share(0.91), Share(0.06), "rule")
+    said = conclusions.target_note("common", reached)
+    assert "5 points above rule were wanted; both are reached" in said
     for missed in (
-        conclusions.Target(Share(0.89), Share(0.06)),
-        conclusions.Target(Share(0.95), Share(0.04)),
-        conclusions.Target(Share(0.95), Share(float("nan"))),
+        conclusions.Target(Share(0.89), Share(0.06), "rule"),
+        conclusions.Target(Share(0.95), Share(0.04), "rule"),
+        conclusions.Target(Share(0.95), Share(float("nan")), "rule"),
     ):
         assert "not both are reached" in conclusions.target_note("common", missed)
     best = conclusions.combined_note({"a": 0.8, "b": 0.85, COMMON: 0.9}, "Table I")

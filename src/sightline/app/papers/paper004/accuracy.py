@@ -111,12 +111,16 @@ def _row(name: str, one: Mapping[str, Any], paper: str) -> tuple[str, ...]:
 
 
 def _target(one: Mapping[str, Any]) -> Target:
-    """Return what was set as a goal: the accuracy, and how far it is ahead of the quality alone."""
-    rule = one["baselines"].get(QUALITY, one["baselines"].get(LEVEL))
+    """Return what was set as a goal: the accuracy, and how far it is ahead of the quality alone.
+
+    Of other distortions the quality knows nothing: there the rule knows distortion and level.
+    """
+    mixed = any(not row["distortion"].startswith("jpeg") for row in one["scores"]["by_distortion"])
+    rule = one["baselines"].get(LEVEL if mixed else QUALITY)
     ahead = Share(float("nan"))
     if rule is not None:
         ahead = _of(rule["ahead"]["accuracy"], rule["ahead"]["interval"])
-    return Target(_share(one["scores"]), ahead)
+    return Target(_share(one["scores"]), ahead, f"'{LEVEL if mixed else QUALITY}'")
 
 
 def _share(scores: Mapping[str, Any]) -> Share:

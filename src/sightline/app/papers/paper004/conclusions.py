@@ -22,11 +22,14 @@ class Target:
 
     Attributes:
         accuracy: Share of its decisions that are right.
-        ahead: How much more it has right than the JPEG quality alone.
+        ahead: How much more it has right than the rule.
+        rule: That rule: the JPEG quality alone or, where there are other distortions, which one and
+            its level.
     """
 
     accuracy: Share
     ahead: Share
+    rule: str
 
 
 def by_predictor(machine: str) -> str:
@@ -143,7 +146,7 @@ def target_note(name: str, reached: Target) -> str:
     """Return whether a predictor reaches what was set for it: 90%, and 5 points ahead."""
     good = reached.accuracy.value >= _WANTED and reached.ahead.value >= _AHEAD
     return (
-        f"{name}: 90% and 5 points above the JPEG quality alone were wanted; "
+        f"{name}: 90% and 5 points above {reached.rule} were wanted; "
         f"{'both are reached' if good else 'not both are reached'}: "
         f"{reached.accuracy.percent()}, ahead by {reached.ahead.percent()}"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -112,9 +112,10 @@ class Study:
         if key not in self._labels:
             config = self.config
             if kind == "jpeg":
-                self._labels[key] = self._label(
+                made = self._label(
                     task, task, self.data(task), config.compressed(), self.specs(task)
                 )
+                self._labels[key] = without(made, config.compressed_for_test())
             elif kind == "mixed":
                 self._labels[key] = self._with_others(task)
             else:
@@ -135,7 +136,8 @@ class Study:
             replace(item, utility=item.machines[at].utility, machines=(item.machines[at],))
             for item in data.items
         )
-        root = data.root / "by-machine" / digest(machine)[:8]
+        left_out = list(map(str, self.config.compressed_for_test()))
+        root = data.root / "by-machine" / digest(machine, left_out)[:8]
         if not (root / LABELS_TOML).is_file():
             header = read_header(data.root)
             own = replace(header, name=f"{data.name}, {machine}", machines=(header.machines[at],))
@@ -225,7 +227,9 @@ class Study:
             seed=self.config.seed,
         )
         machines = load_machines(specs, task)
-        asked = digest(options, [one.digest for one in machines], list(data.images))
+        # names alone would take other photos of the same names for these
+        photos = str(data.root.resolve()), list(data.images)
+        asked = digest(options, [one.digest for one in machines], *photos)
         folder = self.folder / "labels" / f"{name}-{asked[:8]}"
 
         def progress(stage: str, fraction: float) -> None:
@@ -239,7 +243,8 @@ class Study:
         """Return the labels of compressed copies, and of copies that are distorted otherwise."""
         first, done = self.labels(task), self.config.others()
         others = self._label(task, f"{task}-others", self.data(task), done, self.specs(task))
-        both_of = digest(first.root.name, others.root.name)[:8]
+        left_out = list(map(str, self.config.compressed_for_test()))
+        both_of = digest(first.root.name, others.root.name, left_out)[:8]
         root = self.folder / "labels" / f"{task}-mixed-{both_of}"
         if not (root / LABELS_TOML).is_file():
             header = read_header(first.root)
@@ -250,6 +255,15 @@ class Study:
             )
             write_labels(root, both, (*first.items, *others.items))
         return read_labels(root)
+
+
+def without(data: UtilitySet, levels: Sequence[Distortion]) -> UtilitySet:
+    """Return labels without the copies that balancing drew at some levels, between those asked for.
+
+    Unseen networks are judged at these levels: no predictor may have learned from them.
+    """
+    items = tuple(i for i in data.items if not (i.augmented and i.distortion in levels))
+    return replace(data, items=items)
 
 
 def joined(data: UtilitySet, count: int) -> UtilitySet:

@@ -44,6 +44,7 @@ def train_unseen(
     from sightline.tasks.utility.small.train import train_small
 
     made = []
+    photos = [str(data.root.resolve()), *data.images]
     for architecture in ARCHITECTURES[task]:
         settings = SmallConfig(
             architecture=architecture,
@@ -53,7 +54,7 @@ def train_unseen(
             seed=config.seed,
         )
         # the last folder is the machine's name in tables: not that of the network it is small of
-        run = folder / digest(settings, task, list(data.images))[:8] / f"small-{architecture}"
+        run = folder / digest(settings, task, photos)[:8] / f"small-{architecture}"
 
         def said(stage: str, fraction: float, name: str = architecture) -> None:
             progress(f"unseen {name}, {stage}", fraction)

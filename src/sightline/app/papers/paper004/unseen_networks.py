@@ -164,7 +164,7 @@ def table3(study: Study, _folder: Path) -> Section:
                 second.accuracy.percent(),
                 f"{100 * first.kept:.0f} / {100 * second.kept:.0f}",
                 other.accuracy.percent(),
-                f"{100 * first.by_quality:.1f}",
+                _percent(first.by_quality),
                 *paper,
             )
         )
