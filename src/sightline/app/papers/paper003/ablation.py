@@ -148,6 +148,7 @@ def figure1(study: Study, folder: Path) -> Section:
     from sightline.tasks.depth.align import align
     from sightline.tasks.depth.colour import colour_map, colour_range
     from sightline.tasks.depth.models import load_model
+    from sightline.tasks.depth.predictions import resize_map
 
     test = study.parts.test
     kinds = kinds_of(item.source for item in test.items)
@@ -162,10 +163,12 @@ def figure1(study: Study, folder: Path) -> Section:
     ]
     for key, row in ROWS.items():
         maps = load_model(study.run(key)).predict(photos)
-        aligned = [
-            DepthMap(align(m, t.values, "disparity"), "depth", "m")
-            for m, t in zip(maps, truths, strict=True)
-        ]
+        aligned = []
+        for found, truth in zip(maps, truths, strict=True):
+            # depth may be kept coarser than its photo
+            values = resize_map(found.values, truth.values.shape)
+            sized = DepthMap(values, found.quantity, found.unit)
+            aligned.append(DepthMap(align(sized, truth.values, "disparity"), "depth", "m"))
         pictures = [colour_map(m, s) for m, s in zip(aligned, spans, strict=True)]
         grid.append([Panel(one, "" if n else row.name) for n, one in enumerate(pictures)])
     picture = "figures/figure-1.png"
