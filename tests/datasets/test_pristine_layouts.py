@@ -419,6 +419,19 @@ def test_photos_alone(tmp_path: Path) -> None:
     assert "photos alone" in data.notes[0]
 
 
+@pytest.mark.parametrize("classes", [False, True])
+def test_what_labelling_left_beside_photos_is_none_of_them(tmp_path: Path, classes: bool) -> None:
+    for name in ("a/1.jpg", "b/2.jpg") if classes else ("1.jpg", "2.jpg"):
+        photo(tmp_path / name)
+    before = open_pristine(tmp_path)
+    stopped = tmp_path / "runs" / "labels-classification"
+    (stopped / "predictions").mkdir(parents=True)  # no labels.toml yet
+    assert open_pristine(tmp_path) == before
+    (stopped / "labels.toml").write_text("")
+    photo(stopped / "runs" / "one" / "plots" / "curve.png")
+    assert open_pristine(tmp_path) == before
+
+
 def test_one_photo_an_archive_and_a_list(tmp_path: Path) -> None:
     one = photo(tmp_path / "photos" / "a.jpg", (1, 1))
     with tarfile.open(tmp_path / "all.tar", "w") as tar:

@@ -36,7 +36,9 @@ def _is_ours(folder: Path) -> bool:
     """Whether a folder holds labels or runs of ours, with plots and sheets among them."""
     if (folder / LABELS_TOML).is_file():
         return True
-    return folder.name == "runs" and any(folder.glob("*/config.toml"))
+    # Labelling that was stopped has left its answers only.
+    kept = ("*/config.toml", f"*/{LABELS_TOML}", "*/predictions")
+    return folder.name == "runs" and any(path for name in kept for path in folder.glob(name))
 
 
 def is_class_folders(path: Path) -> bool:
