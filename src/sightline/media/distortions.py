@@ -117,8 +117,7 @@ def distort(image: Pixels, distortion: Distortion, seed: int = 0) -> Pixels:
     """Return the image as it arrives, of the same size.
 
     Except for ``downscale``, whose image comes back at its smaller size
-    (:func:`distorted_size`): what reads it enlarges it, as machines do. Boxes go along by
-    :func:`scaled_box`.
+    (:func:`distorted_size`): what reads it enlarges it, as machines do.
 
     Args:
         image: (H, W, 3) RGB.
@@ -155,22 +154,6 @@ def distorted_size(distortion: Distortion, width: int, height: int) -> tuple[int
     if distortion.kind != "downscale":
         return width, height
     return max(1, round(width / distortion.level)), max(1, round(height / distortion.level))
-
-
-def scaled_box(
-    box: tuple[float, float, float, float],
-    size: tuple[int, int],
-    new_size: tuple[int, int],
-) -> tuple[float, float, float, float]:
-    """Return a box, from edge to edge, in the pixels of the resized picture.
-
-    Args:
-        box: ``x0, y0, x1, y1`` in the first picture's pixels.
-        size: The first picture's width and height.
-        new_size: The other's.
-    """
-    across, down = new_size[0] / size[0], new_size[1] / size[1]
-    return box[0] * across, box[1] * down, box[2] * across, box[3] * down
 
 
 def _distorted(image: Pixels, distortion: Distortion, seed: int) -> tuple[Pixels, bytes]:

@@ -217,14 +217,6 @@ def test_labels_of_detectors_by_hand(
         assert (label.value >= 0) is (utility == 1)
 
 
-def test_detections_in_a_smaller_image_are_of_its_pixels() -> None:
-    # Half as wide, a quarter as high.
-    small = found(((25.0, 0.0, 30.0, 2.5), 2, 0.9))
-    before = found((RIGHT, 2, 0.9))
-    assert detection_label(before, small, [RIGHT], [2], scale=(0.5, 0.25)).utility == 1
-    assert detection_label(before, small, [RIGHT], [2]).utility == 0
-
-
 def test_images_without_objects_cannot_be_judged() -> None:
     label = detection_label(found((LEFT, 1, 0.9)), found((LEFT, 1, 0.9)), [], [])
     assert label == MachineLabel(None, 0.0, 0.0, label.value)

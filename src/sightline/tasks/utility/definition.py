@@ -145,7 +145,6 @@ def detection_label(
     boxes: Sequence[Box],
     labels: Sequence[int],
     thresholds: Thresholds = PAPERS,
-    scale: tuple[float, float] = (1.0, 1.0),
 ) -> MachineLabel:
     """Return what a detector says of one distorted image.
 
@@ -159,11 +158,10 @@ def detection_label(
 
     Args:
         pristine: Of the pristine image.
-        distorted: Of the distorted image, in its own pixels.
+        distorted: Of the distorted image, also in the pristine image's pixels.
         boxes: Of the true objects, in the pristine image's pixels.
         labels: Their classes, as the detector counts them.
         thresholds: Score and overlap.
-        scale: The distorted image's width and height over the pristine one's.
 
     Raises:
         InputError: As many labels as boxes are wanted, or boxes or scores are not finite.
@@ -172,8 +170,8 @@ def detection_label(
     """
     if len(boxes) != len(labels):
         raise InputError(f"a label a box is wanted, {len(labels)} of {len(boxes)} came")
-    before = _best_scores(pristine, boxes, labels, thresholds.iou, (1.0, 1.0))
-    after = _best_scores(distorted, boxes, labels, thresholds.iou, scale)
+    before = _best_scores(pristine, boxes, labels, thresholds.iou)
+    after = _best_scores(distorted, boxes, labels, thresholds.iou)
     found = before >= thresholds.score
     if not found.any():
         best_scores = float(before.max(initial=0.0)), float(after.max(initial=0.0))
@@ -251,15 +249,13 @@ def _best_scores(
     boxes: Sequence[Box],
     labels: Sequence[int],
     iou: float,
-    scale: tuple[float, float],
 ) -> _Floats:
     """Return (n,) the best score with the right label at each true box; 0 without any."""
     scores = np.asarray(detected.scores, np.float64)
     found = np.asarray(detected.boxes, np.float64).reshape(-1, 4)
     if not (np.isfinite(scores).all() and np.isfinite(found).all()):
         raise InputError("finite boxes and scores are wanted of a detector, NaN or inf came")
-    # Overlaps stay the same when both sides are stretched alike.
-    at = overlaps(np.asarray(boxes, np.float64).reshape(-1, 4), found / np.tile(scale, 2)) >= iou
+    at = overlaps(np.asarray(boxes, np.float64).reshape(-1, 4), found) >= iou
     at &= np.asarray(labels).reshape(-1, 1) == np.asarray(detected.labels).reshape(1, -1)
     best: _Floats = np.where(at, scores, 0.0).max(axis=1, initial=0.0)
     return best
