@@ -295,12 +295,19 @@ def _table(root: Path, header: LabelsHeader, counted: LabelsCounted) -> dict[str
         "thresholds": asdict(header.thresholds),
         "counts": asdict(counted.combined),
         "splits": counted.splits,
-        "left_out": [{"reason": reason, "count": count} for reason, count in header.left_out],
+        "left_out": [
+            {"reason": _in_utf8(reason), "count": count} for reason, count in header.left_out
+        ],
         "machines": [
             {**asdict(machine), "counts": asdict(counts)}
             for machine, counts in zip(header.machines, counted.machines, strict=True)
         ],
     }
+
+
+def _in_utf8(text: str) -> str:
+    """Return a text as TOML can hold it: names of files in it need not be UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _read_table(root: Path) -> dict[str, Any]:

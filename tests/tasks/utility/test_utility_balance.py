@@ -157,10 +157,15 @@ def test_options_are_read_and_refused():
         *(5, 10, 15, 20, 30, 40, 50, 70, 90)
     ]
     assert LabelOptions(models=" a, b:none ").specs() == ["a", "b:none"]
-    for wrong in ({"high": 1.0}, {"low": 0.95}, {"iou": 0.0}, {"copies": 0}, {"batch": 0}):
+    alone = LabelOptions(qualities="", distort=("blur", "noise:10")).distortions()
+    assert [str(one) for one in alone] == ["blur:1", "blur:2", "blur:4", "blur:8", "noise:10"]
+    # what scores less than 0.05 is not kept, so that a lower --score could not be told
+    low_scores = ({"score": 0.0}, {"score": 0.04})
+    for wrong in ({"high": 1.0}, {"low": 0.95}, {"iou": 0.0}, {"copies": 0}, {"batch": 0},
+                  *low_scores):  # fmt: skip
         with pytest.raises(InputError, match=f"{next(iter(wrong))} = "):
             LabelOptions(**wrong)
-    for text in ("blur", "smoke:1", "none", "jpeg:101"):
+    for text in ("blur:0", "smoke", "smoke:1", "none", "jpeg:101"):
         with pytest.raises(InputError):
             LabelOptions(distort=(text,)).distortions()
 

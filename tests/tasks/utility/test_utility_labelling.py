@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 import sys
 from dataclasses import replace
@@ -441,3 +442,59 @@ def test_shards_that_travel_to_workers_are_answered_the_same(data, tmp_path, mon
     assert [path.name for path, _ in many.skipped] == ["04.png"]
     assert files_of(many.folder) == files_of(alone.folder)
     assert told[-1] == 1.0
+
+
+def test_a_photo_that_is_there_twice_is_in_one_split_only(data, tmp_path):
+    """PITFALL 11: copies under another name are copies of one source still."""
+    root = tmp_path / "images"
+    for image in data.images:
+        shutil.copy(root / image.image, root / image.image.with_stem(f"{image.image.stem}-copy"))
+    twice = tuple(
+        replace(image, image=image.image.with_stem(image.image.stem + end), source="", split="")
+        for image in data.images
+        for end in ("", "-copy")
+    )
+    report = write_utility_labels(
+        replace(data, images=twice), tmp_path / "out", PLAIN, machines=[SizeReader()]
+    )
+    splits: dict[str, set[str]] = {}
+    for item in read_labels(report.folder).items:
+        splits.setdefault(item.image.stem.removesuffix("-copy"), set()).add(item.split)
+    assert len(splits) == len(data)
+    assert all(len(found) == 1 for found in splits.values())
+    assert report.skipped
+    assert all("the same photo as" in reason for _, reason in report.skipped)
+    assert len(read_header(report.folder).left_out) == len(report.skipped)
+
+
+def test_names_that_are_no_utf8_and_odd_spaces(tmp_path):
+    root = tmp_path / "odd"
+    root.mkdir()
+    names = (b"caf\xe9.png", b" blank .png", b"plain.png")
+    for level, name in zip((60, 120, 200), names, strict=True):
+        Image.new("RGB", (32, 32), (level, 0, 0)).save(root / "new.png")
+        (root / "new.png").rename(root / os.fsdecode(name))
+    broken = root / os.fsdecode(b"caf\xe9-cut.png")
+    broken.write_bytes((root / "plain.png").read_bytes()[:-30])
+    data = open_pristine(root)
+    report = write_utility_labels(data, tmp_path / "out", PLAIN, machines=[SizeReader()])
+    assert [path.name for path, _ in report.skipped] == [broken.name]
+    items = read_labels(report.folder).items
+    assert {item.image.name for item in items} == {os.fsdecode(name) for name in names}
+    found = read_predictions(report.folder, "reader")
+    assert all(found.find(item.image, NONE) is not None for item in items)
+
+
+def test_a_call_stopped_between_the_tables_goes_on(data, tmp_path):
+    out = tmp_path / "out"
+    first = write_utility_labels(data, out, PLAIN, machines=[SizeReader()])
+    (out / "labels.toml").unlink()
+    again = write_utility_labels(data, out, PLAIN, machines=[SizeReader()])
+    assert (again.computed, again.counts) == (0, first.counts)
+
+
+def test_a_network_that_was_changed_back_gives_its_own_answers(data, tmp_path):
+    out = tmp_path / "out"
+    for machine in (SizeReader(), SizeReader("reader", "8", blind_to=2), SizeReader()):
+        write_utility_labels(data, out, PLAIN, machines=[machine])
+    assert read_predictions(out, "reader").digest == SizeReader().digest

@@ -139,6 +139,22 @@ def test_a_detector_of_torchvision_counts_cocos_80(tmp_path: Path) -> None:
         assert (np.diff(each.scores) <= 0).all()
 
 
+def test_the_order_of_a_detectors_classes_is_in_its_digest(tmp_path: Path) -> None:
+    """Answers are kept by digest with classes as they are counted: other counts, other answers."""
+    spec = f"{SMALLEST}:{tmp_path / 'own.pth'}"
+    net = import_torchvision().models.get_model(
+        SMALLEST, weights=None, weights_backbone=None, num_classes=len(COCO) + 1
+    )
+    torch.save(net.state_dict(), tmp_path / "own.pth")
+    made = []
+    for names in (COCO, COCO[::-1]):
+        (tmp_path / "own.toml").write_text(f"labels = {list(names)}")
+        made.append(load_machine(spec, "detection"))
+    assert made[0].categories == made[1].categories == COCO
+    assert made[0].indices.tolist() != made[1].indices.tolist()
+    assert made[0].digest != made[1].digest
+
+
 def test_what_is_there_alone_is_found_alone() -> None:
     """In a batch of torchvision a picture would be padded to the size of its neighbours."""
     machine = load_machine("fasterrcnn_mobilenet_v3_large_320_fpn:none", "detection")

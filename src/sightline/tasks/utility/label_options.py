@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from sightline.errors import InputError
 from sightline.learning.config import refuse
-from sightline.media.distortions import Distortion, parse_distortion
+from sightline.media.distortions import DEFAULT_LEVELS, Distortion, parse_distortion
 from sightline.records.utility import Operator, Thresholds, UtilityTask
+from sightline.tasks.utility.machines.machine import LEAST_SCORE
 
-#: JPEG qualities: "9 different compression ratios", which the paper does not name.
-PAPER_QUALITIES = "5,10,15,20,30,40,50,70,90"
+#: "9 different compression ratios", with commas between.
+PAPER_QUALITIES = ",".join(f"{quality:g}" for quality in DEFAULT_LEVELS["jpeg"])
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class LabelOptions:
     """JPEG qualities, with commas between; none where empty."""
     distort: tuple[str, ...] = ()
     """More distortions, each KIND:LEVEL[,LEVEL..]: blur:1,2,4 noise:10,20 webp:5,20 downscale:2,4
-    lowlight:0.1,0.3"""
+    lowlight:0.1,0.3; KIND alone has levels from mild to heavy"""
     high: float = 0.9
     """Classification: of use where the class is right and its probability above this (T_H)."""
     low: float = 0.1
@@ -37,7 +38,7 @@ class LabelOptions:
     iou: float = 0.5
     """Detection: overlap (intersection over union) from which a box is found."""
     score: float = 0.5
-    """Detection: score from which a box counts."""
+    """Detection: score from which a box counts, 0.05 at least."""
     recognition: float = 0.5
     """Recognition threshold of Eq. 2, for the operators mean and max."""
     operator: Operator = "common"
@@ -63,7 +64,8 @@ class LabelOptions:
             "high": 0 <= self.high < 1,
             "low": 0 < self.low <= self.high,
             "iou": 0 < self.iou <= 1,
-            "score": 0 <= self.score <= 1,
+            # below it machines' detections are not kept
+            "score": LEAST_SCORE <= self.score <= 1,
             "recognition": 0 < self.recognition < 1,
             "copies": self.copies >= 1,
             "limit": self.limit >= 0,
@@ -91,7 +93,8 @@ class LabelOptions:
         for entry in self.distort:
             for part in entry.split():
                 kind, _, levels = part.partition(":")
-                texts += [f"{kind}:{level}" for level in _parts(levels)] or [part]
+                given = _parts(levels) or [f"{level:g}" for level in DEFAULT_LEVELS.get(kind, ())]
+                texts += [f"{kind}:{level}" for level in given] or [part]
         found = tuple(dict.fromkeys(parse_distortion(text) for text in texts))
         if not found or any(distortion.kind == "none" for distortion in found):
             raise InputError(

@@ -17,7 +17,7 @@ from sightline.errors import InputError
 from sightline.learning.cache import Progress
 from sightline.learning.pace import Pace
 from sightline.records.files import locked_folder
-from sightline.records.utility import LabelCounts, PristineSet, UtilityItem
+from sightline.records.utility import LABELS_CSV, LabelCounts, PristineSet, UtilityItem
 from sightline.records.utility_files import (
     LabelsCounted,
     LabelsHeader,
@@ -226,7 +226,11 @@ def _check_out(out: Path, images: Path) -> None:
                 f"{out} holds labels of other images ({root} there, {images} now); choose "
                 "another folder (nothing was changed)"
             )
-    elif any(path.name != PREDICTIONS and not path.name.startswith(".") for path in out.iterdir()):
+    elif any(
+        # LABELS_CSV without its labels.toml: a call that was stopped between the two
+        path.name not in (PREDICTIONS, LABELS_CSV) and not path.name.startswith(".")
+        for path in out.iterdir()
+    ):
         raise InputError(
             f"a new or empty folder is wanted for labels; {out} holds other things; choose another "
             "(nothing was changed)"
@@ -256,7 +260,7 @@ class _Labelling:
 
     def labels(self, entries: Sequence[Entry]) -> list[UtilityItem]:
         """Ask what is not known yet, and return the labels of all images that have answers."""
-        outcomes = self._asked(entries, "labels")
+        outcomes = self._without_leaks(self._asked(entries, "labels"))
         self.contents = {one.image: one.digest for one in outcomes if one.digest}
         self._reasons = {one.image: one.reason for one in outcomes if one.reason}
         return self._items(entries, outcomes)
@@ -274,6 +278,20 @@ class _Labelling:
         self.computed += sum(outcome.computed for outcome in outcomes)
         self.kept += sum(outcome.kept for outcome in outcomes)
         return outcomes
+
+    def _without_leaks(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Return the outcomes; a photo whose very file is in another split before is left out."""
+        first: dict[str, tuple[str, str]] = {}
+        kept = []
+        for one in outcomes:
+            split = self._judgement.split_of(one.image)
+            image, before = first.setdefault(one.digest, (one.image, split))
+            if one.digest and not one.reason and before != split:
+                reason = f"the same photo as {image}, which is in {before}, not in {split}"
+                kept.append(one._replace(reason=reason))
+            else:
+                kept.append(one)
+        return kept
 
     def _items(self, entries: Sequence[Entry], outcomes: Sequence[Outcome]) -> list[UtilityItem]:
         answers = [read_machine(machine_folder(self._job.folder, m)) for m in self._machines]

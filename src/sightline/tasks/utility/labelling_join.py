@@ -78,6 +78,10 @@ class Judgement:
             {image.image.as_posix(): image for image in data.images},
         )
 
+    def split_of(self, image: str) -> str:
+        """Return the split of an image by its name."""
+        return self.splits[source_of(self.images[image])]
+
     def items(
         self, entries: Iterable[Entry], answers: Sequence[Predictions], contents: Mapping[str, str]
     ) -> list[UtilityItem]:

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 
 from sightline.errors import InputError
 from sightline.media.distortions import Distortion
-from sightline.records.csv_rows import csv_rows
 from sightline.records.files import atomic_path, digest, read_toml, write_toml
+from sightline.records.utility_files import is_labels, read_header
 from sightline.tasks.utility.machines.machine import Detected, Machine
 
 PREDICTIONS = "predictions"
@@ -45,8 +45,7 @@ OWN_ANSWER = -1
 #: ``asked`` of detectors, and where the data's class is none of the machine's.
 NO_CLASS = -2
 
-#: What a detector is less sure of is not kept, nor what comes after so many: mAP needs no more.
-LEAST_SCORE = 0.05
+#: Of a detector's boxes the best are kept: mAP needs no more.
 MOST_BOXES = 100
 
 _IMAGE_COLUMNS = ("image", "digest")
@@ -222,14 +221,15 @@ def remove_unfinished(folder: Path) -> None:
 def begin_machine(folder: Path, machine: Machine) -> Path:
     """Make a machine's folder where it is not there yet, and return it."""
     made = machine_folder(folder, machine)
-    if not (made / MACHINE_TOML).is_file():
-        about = {
-            "version": _VERSION,
-            "name": machine.name,
-            "kind": machine.kind,
-            "digest": machine.digest,
-            "categories": list(machine.categories),
-        }
+    about = {
+        "version": _VERSION,
+        "name": machine.name,
+        "kind": machine.kind,
+        "digest": machine.digest,
+        "categories": list(machine.categories),
+    }
+    # Names of classes are no part of the digest: they may be others now.
+    if not (made / MACHINE_TOML).is_file() or read_toml(made / MACHINE_TOML) != about:
         write_toml(made / MACHINE_TOML, about)
     return made
 
@@ -305,13 +305,16 @@ def read_predictions(labels: Path, machine: str) -> Predictions:
         InputError: No such machine there, or a damaged file.
     """
     folder = labels / PREDICTIONS
+    # A network that changed has answers under the same name and another digest: not those.
+    labelled = read_header(labels).machines if is_labels(labels) else ()
+    wanted = next((one.digest for one in labelled if one.name == machine), "")
     names: list[str] = []
     for path in sorted(folder.glob(f"*/{MACHINE_TOML}"), key=lambda p: -p.stat().st_mtime_ns):
         about = read_toml(path)
         names.append(str(about.get("name")))
-        if machine in (about.get("name"), about.get("digest")):
-            images = read_images(folder)
-            return read_machine(path.parent, images)
+        of_it = {about.get("digest")} if wanted else {about.get("name"), about.get("digest")}
+        if (wanted or machine) in of_it:
+            return read_machine(path.parent, read_images(folder))
     raise InputError(f"{labels}: answers of {machine} are wanted; there are those of {names}")
 
 
@@ -319,7 +322,8 @@ def write_images(folder: Path, images: Iterable[tuple[str, str]]) -> None:
     """Write ``images.csv``: name and digest of the content of each image."""
     with (
         atomic_path(folder / IMAGES_CSV) as path,
-        path.open("w", newline="", encoding="utf-8") as f,
+        # surrogateescape: names of files need not be UTF-8
+        path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as f,
     ):
         writer = csv.writer(f, lineterminator="\n")
         writer.writerow(_IMAGE_COLUMNS)
@@ -328,8 +332,16 @@ def write_images(folder: Path, images: Iterable[tuple[str, str]]) -> None:
 
 def read_images(folder: Path) -> dict[str, str]:
     """Return the content's digest by name of each image that ``images.csv`` lists."""
-    rows = csv_rows(folder / IMAGES_CSV, _IMAGE_COLUMNS, _IMAGE_COLUMNS)
-    return {row["image"]: row["digest"] for _, row in rows}
+    path = folder / IMAGES_CSV
+    try:
+        # not csv_rows, which strips names and refuses odd bytes in them
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            header, *rows = csv.reader(stream)
+            if tuple(header) != _IMAGE_COLUMNS:
+                raise ValueError(f"the columns {', '.join(_IMAGE_COLUMNS)} are wanted")
+            return dict(rows)
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path} does not read ({error}); label again") from error
 
 
 def _read_shard(path: Path, kind: str) -> dict[str, NDArray[Any]]:

@@ -20,7 +20,6 @@ from sightline.media.distortions import Distortion, encoded
 from sightline.media.image_sources import decode_image, read_content
 from sightline.tasks.utility.copies import pristine_copy
 from sightline.tasks.utility.labelling_predictions import (
-    LEAST_SCORE,
     MOST_BOXES,
     NO_CLASS,
     OWN_ANSWER,
@@ -32,7 +31,13 @@ from sightline.tasks.utility.labelling_predictions import (
     read_machine,
     write_answers,
 )
-from sightline.tasks.utility.machines.machine import Classifier, Detected, Detector, Machine
+from sightline.tasks.utility.machines.machine import (
+    LEAST_SCORE,
+    Classifier,
+    Detected,
+    Detector,
+    Machine,
+)
 
 Photo = NDArray[np.uint8]
 

@@ -18,11 +18,8 @@ from sightline.records.files import digest, digest_files
 from sightline.tasks.utility.machines.adapter import find_adapter
 from sightline.tasks.utility.machines.answers import detected
 from sightline.tasks.utility.machines.classifiers import name_of
-from sightline.tasks.utility.machines.machine import Detected, Photo
+from sightline.tasks.utility.machines.machine import LEAST_SCORE, Detected, Photo
 from sightline.tasks.utility.machines.reading import check_image
-
-#: What scores less counts nowhere: labels ask for 0.5, average precision for what ranks high.
-LEAST_SCORE = 0.05
 
 #: Pixels of a picture's shorter side on a CPU, where torchvision's own 800 takes seconds.
 CPU_MIN_SIZE = 320
@@ -92,8 +89,7 @@ def torchvision_detector_machine(
         min_size=min_size,
         advice=f"write {architecture}:FILE with a copy, or {architecture}:none for random weights",
     )
-    made_of = digest("torchvision detector", architecture, state_digest(finder.net), min_size,
-                     least_score)  # fmt: skip
+    network = state_digest(finder.net)  # before it moves
     finder.net.to(torch.device("cuda" if cuda else "cpu"))
     names, classes = finder.categories, finder.classes
     if weights not in ("coco", "none"):
@@ -106,6 +102,7 @@ def torchvision_detector_machine(
         indices, names = [COCO.index(n) if n in COCO else -1 for n in names], COCO
     else:
         indices, names = list(range(-1, classes - 1)), names[1:]  # 0 is the background
+    made_of = digest("torchvision detector", architecture, network, min_size, least_score, indices)
     name = name_of(architecture, weights, "coco")
     return FinderMachine(name, finder, names, np.array(indices), made_of)
 

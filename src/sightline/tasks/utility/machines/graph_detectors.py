@@ -22,11 +22,8 @@ from sightline.tasks.utility.machines.graph import (
     reading_of,
     run_one,
 )
-from sightline.tasks.utility.machines.machine import Detected, Photo
+from sightline.tasks.utility.machines.machine import LEAST_SCORE, Detected, Photo
 from sightline.tasks.utility.machines.reading import Reading, check_image
-
-#: What scores less counts nowhere: labels ask for 0.5, average precision for what ranks high.
-LEAST_SCORE = 0.05
 
 #: Of YOLO's boxes of one class that overlap by more than this, the best is kept.
 OVERLAP = 0.6

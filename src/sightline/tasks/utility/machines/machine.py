@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 Photo = NDArray[np.uint8]
 
+#: What scores less counts nowhere: labels ask for 0.5, average precision for what ranks high.
+LEAST_SCORE = 0.05
+
 
 @dataclass(frozen=True, eq=False)
 class Classified:

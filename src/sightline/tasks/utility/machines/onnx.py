@@ -16,7 +16,7 @@ from sightline.tasks.utility.machines.adapter import Adapter, find_adapter
 from sightline.tasks.utility.machines.graph import GraphInput, GraphOutput, input_of
 from sightline.tasks.utility.machines.graph_classifiers import graph_classifier
 from sightline.tasks.utility.machines.graph_detectors import graph_detector
-from sightline.tasks.utility.machines.machine import Machine
+from sightline.tasks.utility.machines.machine import LEAST_SCORE, Machine
 from sightline.tasks.utility.machines.reading import Layout, Reading
 
 #: Types of inputs that pixels can become.
@@ -131,7 +131,7 @@ def onnx_machine(
 
 def _nanodet(path: Path, adapter: Adapter) -> Machine | None:
     """Return NanoDet, or None where a file is not known to be its."""
-    from sightline.tasks.utility.machines.detectors import LEAST_SCORE, nanodet_machine
+    from sightline.tasks.utility.machines.detectors import nanodet_machine
 
     least = LEAST_SCORE if adapter.least_score is None else adapter.least_score
     if adapter.form is None and not _looks_like_nanodet(path):
