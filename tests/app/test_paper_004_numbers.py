@@ -94,7 +94,7 @@ def test_nine_qualities_and_others_for_the_test():
     )
     quick = Paper004Config(quick=True).effective
     assert quick.images == 240
-    assert set(quick.compressed()) < set(config.compressed())
+    assert quick.compressed() == config.compressed()[:3]
     assert Paper004Config(quick=True, images=100).effective.images == 100
 
 

@@ -302,3 +302,46 @@ def test_rendered_objects_are_none_that_the_packages_machines_know(
     pictures = [12 * world.instances * world.views_per_instance for world in seen]
     assert pictures[0] >= 4000
     assert 240 <= pictures[1] <= 600
+
+
+def test_a_machine_without_useless_pictures_is_named_and_the_others_have_rows(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sightline.app.papers.paper004 import accuracy, unseen_networks
+    from sightline.app.papers.paper004 import reproduce as module
+
+    run = Study.run
+
+    def refuse(self, task, machine=COMMON, kind="jpeg"):
+        if machine == FIRST:
+            raise InputError("all 53 are useful")
+        return run(self, task, machine, kind)
+
+    monkeypatch.setattr(Study, "run", refuse)
+    one = accuracy.table1(study, study.folder)
+    assert [row[0] for row in one.rows][:2] == ["coloured_patches.second", COMMON]
+    assert f"not measured: {FIRST}: all 53 are useful" in one.notes
+    conditions = {row[1] for row in unseen_networks.figure2(study, study.folder)[0].rows}
+    assert f"predictor, {COMMON}" in conditions
+    assert f"predictor, {FIRST}" not in conditions
+    with pytest.raises(InputError, match="all 53 are useful"):
+        module.figure1(study, study.folder)
+
+
+def test_where_all_is_asked_for_what_cannot_be_made_is_said(
+    data: PristineSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sightline.app.papers.paper004 import reproduce as module
+
+    def refuse(_study, _folder):
+        raise InputError("all 53 are useful")
+
+    fine = Section("table-2", "Table II")
+    makers = dict.fromkeys(module._MAKERS, lambda _study, _folder: [fine]) | {"table 1": refuse}
+    monkeypatch.setattr(module, "_MAKERS", makers)
+    found = reproduce(data, SMALL, tmp_path)
+    (missing,) = [one for one in found.sections if one.key == "table-1"]
+    assert missing.notes == ("not made: all 53 are useful",)
+    assert fine in found.sections
+    with pytest.raises(InputError, match="all 53"):
+        reproduce(data, dataclasses.replace(SMALL, table=1), tmp_path)

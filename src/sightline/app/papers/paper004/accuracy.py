@@ -12,6 +12,7 @@ from sightline.app.papers.paper004.intervals import Share
 from sightline.app.papers.paper004.published import COMMON, NOTES, TABLE_1, TABLE_2
 from sightline.app.papers.paper004.study import Kind, Study, Task
 from sightline.app.papers.results import Section
+from sightline.errors import InputError
 from sightline.tasks.utility.baselines import LEVEL, RULES
 
 NONE = "-"
@@ -64,11 +65,19 @@ def _table(
     wanted[COMMON] = (COMMON, "jpeg")
     if study.config.distort:
         wanted[MIXED] = (COMMON, "mixed")
-    found = {name: judged(study, folder, task, *what) for name, what in wanted.items()}
+    found: dict[str, dict[str, Any]] = {}
+    missing = []
+    for name, what in wanted.items():
+        try:
+            found[name] = judged(study, folder, task, *what)
+        except InputError as error:  # such as labels that are all useful: the others have a row
+            missing.append(f"not measured: {name}: {error}")
+    if not found:
+        raise InputError(missing[0])
     rows = [_row(name, one, published.get(name, NONE)) for name, one in found.items()]
     blank = (NONE,) * (len(_HEADER) - 2)
     rows += [(name, *blank, cell) for name, cell in published.items() if name not in found]
-    shares = {name: found[name]["scores"]["accuracy"] for name in (*machines, COMMON)}
+    shares = {name: found[name]["scores"]["accuracy"] for name in found if name != MIXED}
     return Section(
         key,
         f"{title}: accuracy of the predictor, trained for the utility of "
@@ -77,8 +86,9 @@ def _table(
         tuple(rows),
         (
             _settings(study, task),
-            *(target_note(name, _target(found[name])) for name in wanted if name not in machines),
-            combined_note(shares, title),
+            *missing,
+            *(target_note(name, _target(found[name])) for name in found if name not in machines),
+            *([combined_note(shares, title)] if COMMON in shares and len(shares) > 1 else []),
             *NOTES[key],
         ),
         values={

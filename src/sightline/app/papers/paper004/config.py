@@ -128,7 +128,7 @@ class Paper004Config:
             self,
             quick=False,
             images=min(self.images or 240, 240),
-            qualities=",".join(listed(self.qualities)[::3]),
+            qualities=",".join(listed(self.qualities)[:3]),
             test_qualities=",".join(listed(self.test_qualities)[:2]),
             distort=",".join(listed(self.distort)[1::4]),
             machine_minutes=min(self.machine_minutes, 0.1),

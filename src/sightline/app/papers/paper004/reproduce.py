@@ -18,6 +18,7 @@ from sightline.app.papers.results import (
     write_report,
     write_results,
 )
+from sightline.errors import InputError
 from sightline.records.utility import PristineSet
 
 Progress = Callable[[str, float], None]
@@ -74,7 +75,14 @@ def reproduce(
         asked = [name for name in asked if name not in _OF_DETECTORS]
     sections: list[Section] = []
     for name in asked:
-        sections += _MAKERS[name](study, folder)
+        try:
+            sections += _MAKERS[name](study, folder)
+        except InputError as error:
+            if len(asked) == 1:
+                raise
+            # such as labels that are all useful: the others are made all the same
+            key = name.replace(" ", "-")
+            sections.append(Section(key, name.capitalize(), notes=(f"not made: {error}",)))
         write_results(folder, TITLE, sections)
         for section in sections:
             write_csv(folder, section)

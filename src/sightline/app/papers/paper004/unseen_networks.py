@@ -26,6 +26,7 @@ from sightline.app.papers.paper004.published import COMMON, NOTES, TABLE_3, TABL
 from sightline.app.papers.paper004.replacing import Detections, Replaced
 from sightline.app.papers.paper004.study import Study, Task
 from sightline.app.papers.results import Section
+from sightline.errors import InputError
 from sightline.records.utility import UtilitySet
 
 NONE = "-"
@@ -235,8 +236,12 @@ def _conditions(study: Study, of: Judged, task: Task) -> dict[str, Flags]:
     """Return which pictures are kept, by whose labels the predictor was trained for."""
     machines = study.labels(task).machines
     keep: dict[str, Flags] = {BEFORE: np.ones(len(of.data), dtype=bool)}
-    for machine in (*machines, COMMON):
-        keep[by_predictor(machine)] = useful(study, of, task, machine)
+    for machine in machines:
+        try:
+            keep[by_predictor(machine)] = useful(study, of, task, machine)
+        except InputError as error:  # one label alone: the table of accuracies says so too
+            study.progress(f"no predictor for {machine}, {error}", 0.0)
+    keep[by_predictor(COMMON)] = useful(study, of, task)
     return {**keep, IDEAL: of.labels() != 0}
 
 
