@@ -98,6 +98,9 @@ def main() -> int:
         for name, size in (("paper", (o.width, o.height)), ("package", (128, 128))):
             images = pictures(o.images, *size)
             specs = ensemble_specs(name)
+            if not specs:
+                say(f"{name}: no machines are there")
+                continue
             for batch in (1, o.images):
                 say(f"{name}, {batch} together")
                 machines = in_own_process(ask_machines, specs, images, batch, o.repeats)

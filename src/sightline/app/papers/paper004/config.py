@@ -35,7 +35,9 @@ class Paper004Config:
     paper's are 9."""
     test_qualities: str = "2,4,7,12"
     """JPEG qualities of Figure 2 and Tables III and IV: others, as in the paper."""
-    distort: str = "blur:1,blur:3,noise:20,noise:60,downscale:3,webp:2,lowlight:0.1,lowlight:0.02"
+    distort: str = (
+        "blur:0.7,blur:1.5,noise:20,noise:60,downscale:2,webp:5,lowlight:0.1,lowlight:0.02"
+    )
     """What else is done to images in the rows of mixed distortions, KIND:LEVEL with commas between;
     empty: no such rows."""
 
@@ -61,7 +63,7 @@ class Paper004Config:
     """Its channels over its own; the paper's 1."""
     weights: str = "none"
     """What it starts from: none, imagenet, or a FILE."""
-    frame_px: int = 96
+    frame_px: int = 64
     """Side of the frames it sees, in pixels; the paper's 224."""
     batch: int = 64
     """Images a step."""
