@@ -288,7 +288,7 @@ def test_tasks_and_runs_that_do_not_fit(
 ) -> None:
     assert main(["predict", "relative", str(photo)]) == 2
     assert capfd.readouterr().err == (
-        "error: a task of depth, objects is wanted, relative says nothing of one photo\n"
+        "error: a task of depth, objects, utility is wanted, relative says nothing of one photo\n"
     )
     (tmp_path / "config.toml").write_text('task = "absolute"\n')
     assert main(["predict", "objects", str(tmp_path), str(photo)]) == 2
