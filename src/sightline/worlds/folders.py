@@ -86,9 +86,11 @@ def _is_marked(
 
 def _differences(there: dict[str, Any], config: DataclassInstance) -> str:
     old = there.get("config", {})
+    # TOML knows no tuples
+    wanted = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(config).items()}
     differ = [
         f"{name} {old.get(name)} there, {value} wanted"
-        for name, value in asdict(config).items()
+        for name, value in wanted.items()
         if old.get(name) != value
     ]
     return "; ".join(differ) or "written by another version"
