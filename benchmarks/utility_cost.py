@@ -7,8 +7,10 @@ photos, and the small classifiers of the package, on its own pictures. Each is a
 asks it: resizing and network, all machines one after another. The predictor answers the same
 images. The goal is a tenth of the time of networks that one would want to spare: the paper's. The
 package's machines are as small as a predictor themselves, so that they train in minutes; their
-ratio is printed, and no goal is set. Baseline: the ensemble on the same images. The numbers stand in bench-results/utility_cost.json too. One
+ratio is printed, and no goal is set. The numbers stand in bench-results/utility_cost.json too. One
 thread a core; every row in a process of its own, one image at a time and several together.
+
+Baseline: the ensemble, on the same images in the same run.
 """
 
 from __future__ import annotations
