@@ -2,15 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from sightline.errors import InputError, WeightsError
 from sightline.learning.backbones import read_state
-from sightline.learning.runs import WEIGHTS
+from sightline.learning.runs import CONFIG, WEIGHTS, read_run_table, save_weights, write_run_config
+from sightline.records.files import write_text
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+CARD = "README.md"
+
+
+def write_bundle(
+    run_dir: Path,
+    folder: Path,
+    network: nn.Module,
+    task: str,
+    config: DataclassInstance,
+    card: Callable[[dict[str, Any]], str],
+    *,
+    limit_bytes: int,
+    local: Collection[str] = ("folder",),
+    about: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a finished run's network in 16 bits, its configuration and its card; return the folder.
+
+    Args:
+        run_dir: The run.
+        folder: Where to.
+        network: The run's, loaded.
+        task: Whose.
+        config: Without paths of the machine it was made on.
+        card: Makes the card, in Markdown, of what the run says of itself.
+        limit_bytes: The room it may take.
+        local: What of that means nothing on another machine.
+        about: What is to be said besides, or instead.
+
+    Raises:
+        InputError: It takes more room.
+        WeightsError: Its weights are missing, or do not fit into 16 bits.
+    """
+    refuse_unfit(run_dir, sum(p.numel() for p in network.parameters()), limit_bytes)
+    table = {k: without_folders(v) for k, v in read_run_table(run_dir).items() if k not in local}
+    table |= about or {}
+    save_weights(folder / WEIGHTS, network, half=True, task=task)
+    write_run_config(folder / CONFIG, task, config, run=table)
+    write_text(folder / CARD, card(table))
+    return folder
 
 
 def refuse_unfit(run_dir: Path, parameters: int, limit_bytes: int) -> None:

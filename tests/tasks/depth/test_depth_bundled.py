@@ -12,8 +12,9 @@ import pytest
 import sightline
 from sightline.cli.main import main
 from sightline.datasets.depth import open_depth
+from sightline.learning.bundle import CARD
 from sightline.records.depth import DepthSet
-from sightline.tasks.depth.checkpoint import BUNDLED, CARD, need_default_model
+from sightline.tasks.depth.checkpoint import BUNDLED, need_default_model
 from sightline.tasks.depth.evaluate import evaluate_models
 from sightline.tasks.depth.scoring import DepthScoring
 from sightline.worlds.depth.config import DepthWorldConfig

@@ -11,8 +11,9 @@ from PIL import Image
 
 import sightline
 from sightline.cli.main import main
+from sightline.learning.bundle import CARD
 from sightline.records.objects import ObjectSet
-from sightline.tasks.objects.checkpoint import BUNDLED, CARD
+from sightline.tasks.objects.checkpoint import BUNDLED
 from sightline.tasks.objects.metrics import right_mask, score_predictions
 from sightline.tasks.objects.predict import ObjectsModel, need_default_model
 from sightline.tasks.objects.predictions import ObjectPredictions

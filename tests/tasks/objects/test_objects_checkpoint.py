@@ -11,8 +11,9 @@ from safetensors import safe_open
 
 from sightline.errors import InputError, WeightsError
 from sightline.geometry.rotation import rotation_angle_deg
+from sightline.learning.bundle import CARD
 from sightline.learning.runs import read_run_table, save_weights
-from sightline.tasks.objects.checkpoint import CARD, bundle_run
+from sightline.tasks.objects.checkpoint import bundle_run
 from sightline.tasks.objects.config import ObjectsConfig, read_config, write_config
 from sightline.tasks.objects.model import create_model
 from sightline.tasks.objects.predict import default_model, load_run

@@ -11,11 +11,12 @@ from safetensors.torch import load_file
 from small_pictures import CATEGORIES, write_squares
 
 from sightline.errors import InputError, WeightsError
+from sightline.learning.bundle import CARD
 from sightline.learning.runs import WEIGHTS, read_run_table
 from sightline.media import read_photo
 from sightline.records.utility import PristineSet
 from sightline.tasks.utility.small.bundled import bundled_names
-from sightline.tasks.utility.small.checkpoint import CARD, bundle_small
+from sightline.tasks.utility.small.checkpoint import bundle_small
 from sightline.tasks.utility.small.config import SmallConfig
 from sightline.tasks.utility.small.machine import ClassifierMachine, load_small
 from sightline.tasks.utility.small.scores import classifier_scores, score_small

@@ -8,17 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from sightline.errors import WeightsError
-from sightline.learning.bundle import refuse_unfit, training_time, without_folders
-from sightline.learning.runs import CONFIG, WEIGHTS, read_run_table, save_weights
-from sightline.records.files import write_text
-from sightline.tasks.depth.config import DepthConfig, write_config
+from sightline.learning.bundle import training_time, write_bundle
+from sightline.learning.runs import WEIGHTS
+from sightline.tasks.depth.config import DepthConfig
 from sightline.tasks.depth.predict import NetworkModel, load_run
 
 #: The folder of the model that comes with the package.
 BUNDLED = Path(__file__).with_name("weights")
-
-#: The model card's name in the folder.
-CARD = "README.md"
 
 #: The bundled model may take this much room in the package.
 _BUNDLE_LIMIT_BYTES = 8 * 1024 * 1024
@@ -87,14 +83,17 @@ def bundle_run(run_dir: Path, folder: Path = BUNDLED, figures: str = "") -> Path
         WeightsError: The run is not finished, or its weights do not fit into 16 bits.
     """
     model = load_run(run_dir)
-    refuse_unfit(run_dir, model.network.parameter_count(), _BUNDLE_LIMIT_BYTES)
-    table = {
-        k: without_folders(v) for k, v in read_run_table(run_dir).items() if k not in _LOCAL_TABLE
-    }
-    save_weights(folder / WEIGHTS, model.network, half=True, task="depth")
-    write_config(folder / CONFIG, _public(model.config), run=table | {"name": model.name})
-    write_text(folder / CARD, model_card(model, table, figures))
-    return folder
+    return write_bundle(
+        run_dir,
+        folder,
+        model.network,
+        "depth",
+        _public(model.config),
+        lambda table: model_card(model, table, figures),
+        limit_bytes=_BUNDLE_LIMIT_BYTES,
+        local=_LOCAL_TABLE,
+        about={"name": model.name},
+    )
 
 
 def model_card(model: NetworkModel, table: Mapping[str, Any], figures: str = "") -> str:

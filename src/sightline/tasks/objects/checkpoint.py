@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sightline.learning.bundle import refuse_unfit, training_time, without_folders
-from sightline.learning.runs import CONFIG, WEIGHTS, read_run_table, save_weights
-from sightline.records.files import write_text
-from sightline.tasks.objects.config import ObjectsConfig, write_config
+from sightline.learning.bundle import training_time, write_bundle
+from sightline.tasks.objects.config import ObjectsConfig
 from sightline.tasks.objects.predict import (
     BUNDLED,
     RIGHT_DEG,
@@ -19,10 +17,7 @@ from sightline.tasks.objects.predict import (
     load_run,
 )
 
-__all__ = ["BUNDLED", "CARD", "bundle_run", "default_model", "load_run", "model_card"]
-
-#: The model card's name in the folder.
-CARD = "README.md"
+__all__ = ["BUNDLED", "bundle_run", "default_model", "load_run", "model_card"]
 
 #: The bundled model may take this much room in the package.
 _BUNDLE_LIMIT_BYTES = 8 * 1024 * 1024
@@ -66,12 +61,17 @@ def bundle_run(run_dir: Path, folder: Path = BUNDLED, figures: str = "") -> Path
         WeightsError: The run is not finished, or its weights do not fit into 16 bits.
     """
     model = load_run(run_dir)
-    refuse_unfit(run_dir, model.network.parameter_count(), _BUNDLE_LIMIT_BYTES)
-    table = {k: without_folders(v) for k, v in read_run_table(run_dir).items() if k not in _LOCAL}
-    save_weights(folder / WEIGHTS, model.network, half=True, task="objects")
-    write_config(folder / CONFIG, _public(model.config), run=table | {"name": model.name})
-    write_text(folder / CARD, model_card(model, table, figures))
-    return folder
+    return write_bundle(
+        run_dir,
+        folder,
+        model.network,
+        "objects",
+        _public(model.config),
+        lambda table: model_card(model, table, figures),
+        limit_bytes=_BUNDLE_LIMIT_BYTES,
+        local=_LOCAL,
+        about={"name": model.name},
+    )
 
 
 def model_card(model: ObjectsModel, table: Mapping[str, Any], figures: str = "") -> str:

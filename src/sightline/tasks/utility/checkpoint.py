@@ -7,22 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sightline.learning.bundle import refuse_unfit, training_time, without_folders
-from sightline.learning.runs import CONFIG, WEIGHTS, read_run_table, save_weights
-from sightline.records.files import write_text
-from sightline.tasks.utility.config import UtilityConfig, write_config
+from sightline.learning.bundle import training_time, write_bundle
+from sightline.tasks.utility.config import UtilityConfig
 from sightline.tasks.utility.predict import BUNDLED, UtilityModel, default_model, load_predictor
 
-__all__ = ["BUNDLED", "CARD", "bundle_run", "default_model", "load_predictor", "model_card"]
-
-#: The model card's name in the folder.
-CARD = "README.md"
+__all__ = ["BUNDLED", "bundle_run", "default_model", "load_predictor", "model_card"]
 
 #: The bundled predictor may take this much room in the package.
 _BUNDLE_LIMIT_BYTES = 4 * 1024 * 1024
-
-#: What a run says of itself that means nothing on another machine.
-_LOCAL = ("folder",)
 
 _LIMITS = """\
 - It foresees the machines it was trained for, on the kinds of distortion it was trained on. Other
@@ -49,12 +41,16 @@ def bundle_run(run_dir: Path, folder: Path = BUNDLED, figures: str = "") -> Path
         WeightsError: The run is not finished, or its weights do not fit into 16 bits.
     """
     model = load_predictor(run_dir)
-    refuse_unfit(run_dir, model.network.parameter_count(), _BUNDLE_LIMIT_BYTES)
-    table = {k: without_folders(v) for k, v in read_run_table(run_dir).items() if k not in _LOCAL}
-    save_weights(folder / WEIGHTS, model.network, half=True, task="utility")
-    write_config(folder / CONFIG, _public(model.config), run=table | {"name": model.name})
-    write_text(folder / CARD, model_card(model, table, figures))
-    return folder
+    return write_bundle(
+        run_dir,
+        folder,
+        model.network,
+        "utility",
+        _public(model.config),
+        lambda table: model_card(model, table, figures),
+        limit_bytes=_BUNDLE_LIMIT_BYTES,
+        about={"name": model.name},
+    )
 
 
 def model_card(model: UtilityModel, table: Mapping[str, Any], figures: str = "") -> str:

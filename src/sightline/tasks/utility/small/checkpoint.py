@@ -7,21 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sightline.learning.bundle import refuse_unfit, training_time, without_folders
-from sightline.learning.runs import CONFIG, WEIGHTS, read_run_table, save_weights
-from sightline.records.files import write_text
+from sightline.learning.bundle import training_time, write_bundle
+from sightline.learning.runs import CONFIG
 from sightline.tasks.utility.small.bundled import BUNDLED
-from sightline.tasks.utility.small.config import SmallConfig, read_config, write_config
+from sightline.tasks.utility.small.config import TASK, SmallConfig, read_config
 from sightline.tasks.utility.small.machine import ClassifierMachine, DetectorMachine, load_small
-
-#: The model card's name in each folder.
-CARD = "README.md"
 
 #: Five machines may take 6 MB in all.
 _LIMIT_BYTES = 2 * 1024 * 1024
-
-#: What a run says of itself that means nothing on another machine.
-_LOCAL = ("folder",)
 
 _WORDS = {
     "accuracy": "top-1 accuracy",
@@ -61,16 +54,17 @@ def bundle_small(
     """
     machine = load_small(run_dir)
     config = read_config(run_dir / CONFIG)
-    parameters = sum(p.numel() for p in machine.network.parameters())
-    refuse_unfit(run_dir, parameters, _LIMIT_BYTES)
-    table = {k: without_folders(v) for k, v in read_run_table(run_dir).items() if k not in _LOCAL}
-    table["test"] = {k: round(v, 4) for k, v in (figures or {}).items()}
-    if origin:
-        table["weights_from"] = origin
-    save_weights(folder / name / WEIGHTS, machine.network, half=True, task="utility-machine")
-    write_config(folder / name / CONFIG, _public(config), run=table)
-    write_text(folder / name / CARD, _card(name, machine, config, table))
-    return folder / name
+    about: dict[str, Any] = {"test": {k: round(v, 4) for k, v in (figures or {}).items()}}
+    return write_bundle(
+        run_dir,
+        folder / name,
+        machine.network,
+        TASK,
+        _public(config),
+        lambda table: _card(name, machine, config, table),
+        limit_bytes=_LIMIT_BYTES,
+        about=about | ({"weights_from": origin} if origin else {}),
+    )
 
 
 def _card(

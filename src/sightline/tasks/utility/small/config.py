@@ -11,7 +11,7 @@ from sightline.learning.config import FitConfig, refuse
 from sightline.learning.runs import read_run_config, write_run_config
 
 #: What ``config.toml`` calls the task: a machine is no utility predictor.
-_TASK = "utility-machine"
+TASK = "utility-machine"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class SmallConfig(FitConfig):
 
 def write_config(path: Path, config: SmallConfig, **tables: Mapping[str, Any]) -> None:
     """Write ``config.toml``: the configuration, and tables beside it."""
-    write_run_config(path, _TASK, config, **tables)
+    write_run_config(path, TASK, config, **tables)
 
 
 def read_config(path: Path) -> SmallConfig:
@@ -68,4 +68,4 @@ def read_config(path: Path) -> SmallConfig:
     Raises:
         InputError: The file is missing, is of another task, or has an unknown or ill-typed key.
     """
-    return read_run_config(path, _TASK, SmallConfig)
+    return read_run_config(path, TASK, SmallConfig)
