@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from floor_place import FloorPlace
+
+# no test is a matter of time: on a busy machine each would fail now and then
+settings.register_profile("sightline", deadline=None)
+settings.load_profile("sightline")
 
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 

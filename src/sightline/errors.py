@@ -9,6 +9,10 @@ class InputError(SightlineError):
     """A file, folder, flag or value is not what the operation needs."""
 
 
+class StorageError(SightlineError):
+    """The disk is full: nothing is wrong with what was asked, and no other item fares better."""
+
+
 class MediaError(InputError):
     """An image or a video cannot be read as it stands."""
 

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from sightline.app import alignment_files
 from sightline.app.align import AlignConfig, align, align_by_gravity, attach_plan
-from sightline.errors import GeometryError, InputError, MediaError, PlaceError
+from sightline.errors import GeometryError, InputError, MediaError, PlaceError, StorageError
 from sightline.geometry import Pose, Similarity
 from sightline.records import FloorPlan, Place, PosedFrame
 from sightline.records.splits import assign_split
@@ -348,7 +348,7 @@ def test_a_full_disk_is_one_line(place, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "mkdir", full)
-    with pytest.raises(InputError, match=r"it is full; .*nothing was changed"):
+    with pytest.raises(StorageError, match=r"it is full; .*nothing was changed"):
         align_by_gravity(place)
     assert content(place.root) == before
 

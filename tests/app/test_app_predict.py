@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sightline.app.predict import predict_photos
-from sightline.errors import InputError, MediaError
+from sightline.errors import InputError, MediaError, StorageError
 from sightline.media import iter_frames, write_video
 from sightline.tasks import Picture
 
@@ -189,7 +189,7 @@ def test_what_an_earlier_call_left_is_not_asked_again(tmp_path: Path) -> None:
 def test_a_full_disk_is_no_fault_of_the_photo(tmp_path: Path) -> None:
     class Full(Answer):
         def write(self, folder: Path, stem: str) -> None:
-            raise InputError("room on the disk is wanted")
+            raise StorageError("room on the disk is wanted")
 
     class FullPredictor(Predictor):
         def __call__(self, picture: Picture) -> Answer:
@@ -197,7 +197,7 @@ def test_a_full_disk_is_no_fault_of_the_photo(tmp_path: Path) -> None:
 
     folder = save(tmp_path / "photos" / "a.png").parent
     save(folder / "b.png")
-    with pytest.raises(InputError, match="room on the disk"):
+    with pytest.raises(StorageError, match="room on the disk"):
         list(predict_photos(FullPredictor(), [folder], tmp_path / "out"))
 
 

@@ -20,7 +20,7 @@ from sightline.app.papers.paper004.study import Study
 from sightline.app.papers.paper004.unseen_networks import judged
 from sightline.app.papers.results import Reproduction, Section
 from sightline.datasets.utility import open_pristine
-from sightline.errors import InputError
+from sightline.errors import InputError, StorageError
 from sightline.learning.runs import WEIGHTS
 from sightline.records.utility import PristineSet, read_labels
 from sightline.tasks.utility.evaluate import run_labels
@@ -345,3 +345,16 @@ def test_where_all_is_asked_for_what_cannot_be_made_is_said(
     assert fine in found.sections
     with pytest.raises(InputError, match="all 53"):
         reproduce(data, dataclasses.replace(SMALL, table=1), tmp_path)
+
+
+def test_a_full_disk_is_no_table_that_cannot_be_made(
+    data: PristineSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sightline.app.papers.paper004 import reproduce as module
+
+    def full(_study, _folder):
+        raise StorageError("room on the disk is wanted")
+
+    monkeypatch.setattr(module, "_MAKERS", dict.fromkeys(module._MAKERS, full))
+    with pytest.raises(StorageError, match="room on the disk"):
+        reproduce(data, SMALL, tmp_path)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sightline.errors import InputError
+from sightline.errors import InputError, StorageError
 from sightline.records.files import (
     atomic_path,
     digest,
@@ -112,7 +112,7 @@ def fill_the_disk(path):
 def test_a_full_disk_is_one_clear_line_and_loses_nothing(tmp_path):
     target = tmp_path / "poses.csv"
     target.write_text("old")
-    with pytest.raises(InputError, match=r"room on the disk of .* is full") as caught:
+    with pytest.raises(StorageError, match=r"room on the disk of .* is full") as caught:
         fill_the_disk(target)
     assert "\n" not in str(caught.value)
     assert target.read_text() == "old"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -89,7 +89,6 @@ times = st.lists(st.integers(0, 300), max_size=25).map(lambda v: np.array(v, dty
 
 
 @given(times, times)
-@settings(deadline=None)
 def test_association_is_one_to_one_within_the_gap_and_leaves_no_pair_behind(a, b):
     pairs = associate(a, b, 0.02)
     assert len(set(pairs[:, 0])) == len(set(pairs[:, 1])) == len(pairs)

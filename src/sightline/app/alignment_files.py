@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from sightline.app.plan_input import PlanInput
-from sightline.errors import InputError
+from sightline.errors import StorageError
 from sightline.geometry import Pose
 from sightline.media.photo import write_photo
 from sightline.reconstruction.align.map_geometry import MapGeometry
@@ -49,7 +49,7 @@ def replaced_files(root: Path, retire: Sequence[str], then: Callable[[], None]) 
         then: Called last; may replace ``place.toml``.
 
     Raises:
-        InputError: The disk is full.
+        StorageError: The disk is full.
     """
     staging = root / f".align.{os.getpid()}-{secrets.token_hex(4)}.tmp"
     try:
@@ -59,7 +59,7 @@ def replaced_files(root: Path, retire: Sequence[str], then: Callable[[], None]) 
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise InputError(
+        raise StorageError(
             f"room on the disk of {root} is wanted, it is full; free some and align again "
             "(nothing was changed)"
         ) from error

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from sightline.errors import InputError
+from sightline.errors import InputError, StorageError
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     link points to is replaced, the link stays).
 
     Raises:
-        InputError: The disk is full.
+        StorageError: The disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     path = path.resolve()
@@ -47,7 +47,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.replace(path)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InputError(
+            raise StorageError(
                 f"room on the disk of {path.parent} is wanted, it is full; free some and run again "
                 "(nothing was lost)"
             ) from error

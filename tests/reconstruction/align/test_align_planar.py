@@ -9,7 +9,7 @@ from sightline.geometry import Pose, fit_similarity
 from sightline.reconstruction.align.planar import PlanarSimilarity, fit_planar, trusted_points
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     scale=st.floats(1e-3, 1e3),
     yaw=st.floats(-3.1, 3.1),

@@ -62,7 +62,7 @@ def same(a: ObjectPredictions, b: ObjectPredictions) -> bool:
     return plain and all(np.array_equal(x, y, equal_nan=True) for x, y in bits)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 6), st.integers(0, 2**32 - 1))
 def test_a_round_trip_loses_no_bit_of_32(
     tmp_path_factory: pytest.TempPathFactory, count: int, seed: int

@@ -18,7 +18,7 @@ from sightline.tasks.utility.copies import Crop, crop_of, distorted_copy
 from sightline.tasks.utility.label_options import LabelOptions
 from sightline.tasks.utility.labelling import write_utility_labels
 from sightline.tasks.utility.labelling_balance import jittered
-from sightline.tasks.utility.labelling_plan import class_indices
+from sightline.tasks.utility.labelling_plan import by_index, class_indices
 
 PLAIN = LabelOptions(qualities="", batch=8, shard=8)
 SEEDS = st.integers(0, 2**31 - 1)
@@ -180,3 +180,7 @@ def test_classes_are_matched_by_name_or_by_index(tmp_path):
     assert class_indices(twice, birds) == (2, 0, 3)
     nameless = replace(data, categories=("class 0", "class 1", "class 2"))
     assert class_indices(nameless, SizeReader(categories=("a", "b"))) == (0, 1, -2)
+    # a guess by index is said, where the data have names to compare
+    (note,) = by_index(data, [reader, SizeReader(categories=())])
+    assert note.startswith(f"{SizeReader(categories=()).name} names no classes: its first is")
+    assert by_index(nameless, [SizeReader(categories=())]) == ()

@@ -32,7 +32,7 @@ from sightline.tasks.utility.label_options import LabelOptions
 from sightline.tasks.utility.labelling_balance import Balance, Balancer
 from sightline.tasks.utility.labelling_join import Judgement
 from sightline.tasks.utility.labelling_machines import Load, checked, loader
-from sightline.tasks.utility.labelling_plan import entries_of
+from sightline.tasks.utility.labelling_plan import by_index, entries_of
 from sightline.tasks.utility.labelling_predictions import (
     PREDICTIONS,
     machine_folder,
@@ -187,7 +187,7 @@ def write_utility_labels(
         items = work.labels(entries)
         write_images(out / PREDICTIONS, work.contents.items())
         work.check(items)
-        notes = [*data.notes]
+        notes = [*data.notes, *by_index(data, asked)]
         by_distortion = _by_distortion(items, distortions)
         if options.balance:
             balance = work.balanced(items, entries)

@@ -113,6 +113,21 @@ def class_indices(data: PristineSet, machine: Machine) -> tuple[int, ...]:
     return tuple(found)
 
 
+def by_index(data: PristineSet, machines: Sequence[Machine]) -> tuple[str, ...]:
+    """Return a note for each machine that says no names where the data do.
+
+    Its classes are then those of the same index, which nobody can check.
+    """
+    if not data.categories or all(map(_NAMELESS.fullmatch, data.categories)):
+        return ()
+    return tuple(
+        f"{machine.name} names no classes: its first is taken for {data.categories[0]!r}, and so "
+        "on; `labels` in a .toml beside its file names them"
+        for machine in machines
+        if not machine.categories and class_indices(data, machine)
+    )
+
+
 def _plain(name: str) -> str:
     return re.sub(r"[\s_-]+", " ", name.casefold()).strip()
 
