@@ -501,6 +501,21 @@ def test_tables_are_sorted_by_their_numbers(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_report_shows_all_that_was_ever_made_and_tables_stand_in_csv_files(
+    tmp_path: Path,
+) -> None:
+    first = Section("table-1", "Table I", ("a", "b"), (("1", "x, y"),), ("a note",))
+    write_results(tmp_path, "paper", [first])
+    gone = Section("figure-2", "Figure 2", pictures=("figures/gone.png",))
+    write_results(tmp_path, "paper", [gone])
+    page = (tmp_path / "report.html").read_text()
+    assert page.index("Table I") < page.index("Figure 2")
+    assert "a note" in page
+    assert "gone.png" not in page
+    assert (tmp_path / "table-1.csv").read_text() == 'a,b\n1,"x, y"\n'
+    assert not (tmp_path / "figure-2.csv").exists()
+
+
 def test_from_the_command_line(
     painted: ObjectSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

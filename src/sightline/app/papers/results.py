@@ -21,6 +21,8 @@ from sightline.records.tables import markdown_table
 RESULTS_JSON = "results.json"
 RESULTS_MARKDOWN = "results.md"
 REPORT = "report.html"
+#: Under the title of ``report.html``.
+LEAD = "Measured here, the paper's printed values beside."
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,17 @@ class Reproduction:
         return "\n\n".join(section.to_text() for section in self.sections)
 
 
-def write_results(folder: Path, title: str, sections: Sequence[Section]) -> None:
-    """Write sections to ``results.json`` and ``results.md``; those of earlier calls stay.
+def write_results(folder: Path, title: str, sections: Sequence[Section], lead: str = LEAD) -> None:
+    """Write sections for programs, for spreadsheets and for readers; those of earlier calls stay.
+
+    ``results.json`` has all that was measured, ``results.md`` and ``report.html`` (which opens
+    offline) show it, and each table stands in a CSV file named by its key.
+
+    Args:
+        folder: Of the results; the sections' pictures are in it.
+        title: Of the paper.
+        sections: Those of this call so far.
+        lead: The sentence under the report's title.
 
     Raises:
         InputError: The folder's ``results.json`` is not one of ours.
@@ -110,32 +121,28 @@ def write_results(folder: Path, title: str, sections: Sequence[Section]) -> None
     )
     body = "\n\n".join(section.to_markdown() for section in ordered)
     write_text(folder / RESULTS_MARKDOWN, f"# {title}\n\n{body}\n")
+    for section in sections:
+        _write_csv(folder / f"{section.key}.csv", section)
+    _write_report(folder, title, lead, ordered)
 
 
-def write_csv(folder: Path, section: Section) -> None:
-    """Write a section's table beside the results, named by its key; nothing where it has none."""
+def _write_csv(path: Path, section: Section) -> None:
     if not section.rows:
         return
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\n").writerows([section.header, *section.rows])
-    write_text(folder / f"{section.key}.csv", stream.getvalue())
+    write_text(path, stream.getvalue())
 
 
-def write_report(folder: Path, title: str, lead: str, sections: Sequence[Section]) -> None:
-    """Write sections as one HTML file that opens offline.
-
-    Args:
-        folder: Of the results.
-        title: Of the paper.
-        lead: The sentence under it.
-        sections: Those of this call.
-    """
+def _write_report(folder: Path, title: str, lead: str, sections: Sequence[Section]) -> None:
     report = Report(title, lead)
     for section in sections:
         report.heading(section.title)
         if section.rows:
             report.table(section.header, section.rows)
-        report.pictures([(folder / name, section.title) for name in section.pictures])
+        # a picture of an earlier call may have been moved away since
+        there = [folder / name for name in section.pictures if (folder / name).is_file()]
+        report.pictures([(picture, section.title) for picture in there])
         for note in section.notes:
             report.paragraph(note)
     report.write(folder / REPORT)

@@ -12,13 +12,7 @@ from sightline.app.papers.paper003.metrics_table import metrics_table
 from sightline.app.papers.paper003.perturbations import figure3
 from sightline.app.papers.paper003.published import TITLE
 from sightline.app.papers.paper003.study import Study
-from sightline.app.papers.results import (
-    Reproduction,
-    Section,
-    write_csv,
-    write_report,
-    write_results,
-)
+from sightline.app.papers.results import Reproduction, Section, write_results
 from sightline.records.depth import DepthSet
 from sightline.tasks.depth.maps import DepthModel
 
@@ -85,10 +79,7 @@ def reproduce(
     sections: list[Section] = []
     for name in _asked(config):
         sections += _MAKERS[name](study, folder)
-        write_results(folder, TITLE, sections)
-        for section in sections:
-            write_csv(folder, section)
-        write_report(folder, TITLE, LEAD, sections)
+        write_results(folder, TITLE, sections, LEAD)
     return Reproduction(folder, tuple(sections))
 
 

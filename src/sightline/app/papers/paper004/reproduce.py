@@ -11,20 +11,13 @@ from sightline.app.papers.paper004.other_metrics import figure1
 from sightline.app.papers.paper004.published import TITLE
 from sightline.app.papers.paper004.study import Study
 from sightline.app.papers.paper004.unseen_networks import figure2, table3, table4
-from sightline.app.papers.results import (
-    Reproduction,
-    Section,
-    write_csv,
-    write_report,
-    write_results,
-)
+from sightline.app.papers.results import Reproduction, Section, write_results
 from sightline.errors import InputError
 from sightline.records.utility import PristineSet
 
 Progress = Callable[[str, float], None]
 Maker = Callable[[Study, Path], Sequence[Section]]
 
-LEAD = "Measured here, the paper's printed values beside."
 
 #: In the order they are made: what later ones share is labelled and trained first.
 _MAKERS: dict[str, Maker] = {
@@ -84,9 +77,6 @@ def reproduce(
             key = name.replace(" ", "-")
             sections.append(Section(key, name.capitalize(), notes=(f"not made: {error}",)))
         write_results(folder, TITLE, sections)
-        for section in sections:
-            write_csv(folder, section)
-        write_report(folder, TITLE, LEAD, sections)
     return Reproduction(folder, tuple(sections))
 
 
