@@ -14,10 +14,10 @@ from untrained_runs import make_run
 
 from sightline.datasets.objects import open_objects
 from sightline.errors import InputError, MediaError
+from sightline.learning.judging import METRICS
 from sightline.records.objects import OBJECTS_CSV, ObjectSet, write_objects_csv
 from sightline.tasks.objects import predict, report
 from sightline.tasks.objects.evaluate import (
-    METRICS,
     PREDICTIONS,
     evaluate_runs,
     judge_runs,

@@ -20,6 +20,7 @@ import numpy as np
 
 from sightline.datasets.depth import open_depth
 from sightline.errors import InputError
+from sightline.learning.judging import told_apart
 from sightline.records.depth import DepthImage, DepthSet
 from sightline.records.files import digest, locked_folder, write_json, write_text
 from sightline.tasks.depth.align import Alignment, default_alignments
@@ -121,7 +122,7 @@ def evaluate_sets(
         raise InputError("a model to judge is wanted, none came")
     if not sets and not labels:
         raise InputError("images with depth to judge on are wanted, no set came")
-    names = _names([(data.name, str(data.root)) for data in sets])
+    names = told_apart([(data.name, data.root) for data in sets], "depth set")
     models = _apart(models)
     if sets:
         _refuse_unaligned(models, labels, scoring)
@@ -386,13 +387,3 @@ def _apart(models: Sequence[DepthModel]) -> Sequence[DepthModel]:
     if twice:
         raise InputError(f"the model {twice[0]} is there twice; leave one out")
     return models
-
-
-def _names(named: Sequence[tuple[str, str]]) -> list[str]:
-    """Return names that tell sets apart: by their folders where two have one name."""
-    counts = Counter(name for name, _ in named)
-    names = [name if counts[name] == 1 else f"{name} ({root})" for name, root in named]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise InputError(f"the depth set {twice[0]} is there twice; leave one out")
-    return names

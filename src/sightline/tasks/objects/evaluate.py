@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from sightline.errors import InputError, MediaError
+from sightline.learning.judging import judge_all, named_runs, named_sets, write_judged
 from sightline.learning.runs import CONFIG, WEIGHTS, read_run_table, trained_in
 from sightline.media import read_photo
-from sightline.records.files import digest, digest_files, locked_folder, write_json
+from sightline.records.files import digest, digest_files
 from sightline.records.objects import ObjectSet, ObjectView
 from sightline.tasks.objects.metrics import constant_predictions, score_predictions
 from sightline.tasks.objects.predictions import (
@@ -29,7 +30,6 @@ from sightline.tasks.objects.predictions import (
 Progress = Callable[[str, float], None]
 
 PREDICTIONS = "predictions.csv"
-METRICS = "metrics.json"
 
 #: The split that stands for every object of a set.
 ALL = "all"
@@ -95,19 +95,11 @@ def evaluate_runs(
         WeightsError: A run that has not ended.
         MediaError: No image can be read; those that cannot beside others are left out and counted.
     """
+    from sightline.tasks.objects.report import write_report, write_table
+
     judged = judge_runs(runs, sets, out, progress, split=split)
     tables = [_metrics(one) for one in judged]
-    metrics = {"folder": str(out), "split": split, "judged": tables}
-    with locked_folder(out):
-        write_json(out / METRICS, metrics)
-        from sightline.tasks.objects.report import write_report, write_table
-
-        write_table(out, metrics)
-        for one, table in zip(judged, tables, strict=True):
-            progress(f"report of {one.run} on {one.name}", 1.0)
-            write_report(one, table)
-    progress("scored", 1.0)
-    return metrics
+    return write_judged(judged, tables, out, split, write_table, write_report, progress)
 
 
 def judge_runs(
@@ -122,25 +114,16 @@ def judge_runs(
 
     The same as :func:`evaluate_runs`, for further use of the answers; no report is written.
     """
-    if not runs:
-        raise InputError("a run folder to judge is wanted, none came")
+    named = named_runs(runs, "objects")
     if not sets:
         raise InputError("objects to judge on are wanted, no set came")
-    run_names = _names([(_run_name(run), run) for run in runs], "run")
-    set_names = _names([(data.name, data.root) for data in sets], "object set")
-    out.mkdir(parents=True, exist_ok=True)
-    made: list[JudgedObjects] = []
-    total = len(runs) * len(sets)
-    with locked_folder(out):
-        for run, run_name in zip(runs, run_names, strict=True):
-            for data, set_name in zip(sets, set_names, strict=True):
-                done = len(made)
 
-                def part(stage: str, fraction: float, done: int = done) -> None:
-                    progress(stage, (done + fraction) / total)
+    def judge(
+        run_name: str, run: Path, set_name: str, data: ObjectSet, part: Progress
+    ) -> JudgedObjects:
+        return _judge(run, run_name, data, set_name, out, split, part)
 
-                made.append(_judge(run, run_name, data, set_name, out, split, part))
-    return made
+    return judge_all(named, named_sets(sets, "object set"), judge, out, progress)
 
 
 def chosen_part(data: ObjectSet, split: str) -> ObjectSet:
@@ -293,30 +276,11 @@ def _metrics(one: JudgedObjects) -> dict[str, Any]:
     }
 
 
-def _run_name(run: Path) -> str:
-    if not (run / CONFIG).is_file() or not (run / WEIGHTS).is_file():
-        raise InputError(
-            f"{run}: a finished run is wanted ({CONFIG} and {WEIGHTS}), it has not both; "
-            "`sightline train objects` makes one"
-        )
-    return str(read_run_table(run).get("name", run.resolve().name))
-
-
 def _run_categories(run: Path) -> tuple[str, ...]:
     categories = tuple(str(name) for name in read_run_table(run).get("categories", ()))
     if not categories:
         raise InputError(f"{run / CONFIG}: the categories are wanted in [run], there are none")
     return categories
-
-
-def _names(named: Sequence[tuple[str, Path]], what: str) -> list[str]:
-    """Return names that tell runs or sets apart: by their folders where two have one name."""
-    counts = Counter(name for name, _ in named)
-    names = [name if counts[name] == 1 else f"{name} ({path})" for name, path in named]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise InputError(f"the {what} {twice[0]} is there twice; leave one out")
-    return names
 
 
 def _size(path: Path) -> int:

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from sightline.errors import InputError, SightlineError
 from sightline.learning.cache import build_rows
-from sightline.learning.runs import CONFIG, WEIGHTS, is_run, read_run_table, trained_in
-from sightline.records.files import digest, digest_files, locked_folder, write_json
+from sightline.learning.judging import judge_all, named_runs, named_sets, write_judged
+from sightline.learning.runs import CONFIG, WEIGHTS, read_run_table, trained_in
+from sightline.records.files import digest, digest_files
 from sightline.records.utility import UtilitySet, read_labels
 from sightline.records.utility_files import is_labels, outcome
 from sightline.tasks.utility.answers import Answers, answers_of, read_answers, write_answers
@@ -34,7 +35,6 @@ from sightline.tasks.utility.scores import score_ahead, score_answers, score_dec
 Progress = Callable[[str, float], None]
 
 PREDICTIONS = "predictions.csv"
-METRICS = "metrics.json"
 
 #: The split that stands for every image of a set.
 ALL = "all"
@@ -105,19 +105,11 @@ def evaluate_runs(
             image can be read.
         WeightsError: A run that has not ended.
     """
+    from sightline.tasks.utility.report import write_report, write_table
+
     judged = judge_runs(runs, sets, out, progress, split=split)
     tables = [_metrics(one) for one in judged]
-    metrics = {"folder": str(out), "split": split, "judged": tables}
-    with locked_folder(out):
-        write_json(out / METRICS, metrics)
-        from sightline.tasks.utility.report import write_report, write_table
-
-        write_table(out, metrics)
-        for one, table in zip(judged, tables, strict=True):
-            progress(f"report of {one.run} on {one.name}", 1.0)
-            write_report(one, table)
-    progress("scored", 1.0)
-    return metrics
+    return write_judged(judged, tables, out, split, write_table, write_report, progress)
 
 
 def judge_runs(
@@ -132,25 +124,16 @@ def judge_runs(
 
     The same as :func:`evaluate_runs`, for further use of the answers; no report is written.
     """
-    if not runs:
-        raise InputError("a run folder to judge is wanted, none came")
+    named = named_runs(runs, "utility")
     if not sets:
         raise InputError("labels to judge on are wanted, no set came")
-    run_names = _names([(_run_name(run), run) for run in runs], "run")
-    set_names = _names([(data.name, data.root) for data in sets], "set of labels")
-    out.mkdir(parents=True, exist_ok=True)
-    made: list[JudgedUtility] = []
-    total = len(runs) * len(sets)
-    with locked_folder(out):
-        for run, run_name in zip(runs, run_names, strict=True):
-            for data, set_name in zip(sets, set_names, strict=True):
-                done = len(made)
 
-                def part(stage: str, fraction: float, done: int = done) -> None:
-                    progress(stage, (done + fraction) / total)
+    def judge(
+        run_name: str, run: Path, set_name: str, data: UtilitySet, part: Progress
+    ) -> JudgedUtility:
+        return _judge(run, run_name, data, set_name, out, split, part)
 
-                made.append(_judge(run, run_name, data, set_name, out, split, part))
-    return made
+    return judge_all(named, named_sets(sets, "set of labels"), judge, out, progress)
 
 
 def run_labels(run_dir: Path) -> UtilitySet:
@@ -326,25 +309,6 @@ def _metrics(one: JudgedUtility) -> dict[str, Any]:
         "baselines": baselines,
         "fitted_on": one.fitted_on,
     }
-
-
-def _run_name(run: Path) -> str:
-    if not is_run(run):
-        raise InputError(
-            f"{run}: a finished run is wanted ({CONFIG} and {WEIGHTS}), it has not both; "
-            "`sightline train utility` makes one"
-        )
-    return str(read_run_table(run).get("name", run.resolve().name))
-
-
-def _names(named: Sequence[tuple[str, Path]], what: str) -> list[str]:
-    """Return names that tell runs or sets apart: by their folders where two have one name."""
-    counts = Counter(name for name, _ in named)
-    names = [name if counts[name] == 1 else f"{name} ({path})" for name, path in named]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise InputError(f"the {what} {twice[0]} is there twice; leave one out")
-    return names
 
 
 def _file_name(name: str) -> str:
