@@ -232,7 +232,7 @@ def test_machines_that_label_together_have_names_of_their_own(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("architecture", "kind"), [("mobilenet", "classification"), ("ssdlite", "detection")]
+    ("architecture", "kind"), [("densenet", "classification"), ("ssdlite", "detection")]
 )
 def test_a_small_machine_by_its_folder(
     tmp_path: Path, architecture: str, kind: Literal["classification", "detection"]

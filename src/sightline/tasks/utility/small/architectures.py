@@ -53,14 +53,6 @@ def _resnet(categories: int, _frame_px: int) -> nn.Module:
     return TrunkClassifier(resnet_trunk(), categories, cells=1)
 
 
-def _mobilenet(categories: int, _frame_px: int) -> nn.Module:
-    # its own batch norm counts a hundred steps as one: after a short training it knows nothing yet
-    net: nn.Module = import_torchvision().models.mobilenet_v3_small(
-        weights=None, width_mult=0.75, num_classes=categories, norm_layer=nn.BatchNorm2d
-    )
-    return net
-
-
 def _vgg(categories: int, _frame_px: int) -> nn.Module:
     # torchvision's VGG ends in three layers of 100 million weights: its convolutions alone
     return TrunkClassifier(plain_trunk(), categories, cells=2)
@@ -137,14 +129,9 @@ SMALL_CLASSIFIERS: dict[str, Architecture] = _by_name(
         "resnet", "classification", "ResNet-18 of half its width, without its last stage", _resnet
     ),
     Architecture(
-        "mobilenet",
-        "classification",
-        "MobileNetV3-small of three quarters of its width",
-        _mobilenet,
-    ),
-    Architecture(
         "vgg", "classification", "seven plain convolutions as in VGG, with batch norm", _vgg
     ),
+    Architecture("densenet", "classification", "DenseNet of 13 dense layers", _densenet),
     Architecture(
         "alexnet", "classification", "few wide kernels as in AlexNet, with batch norm", _alexnet
     ),
@@ -152,7 +139,6 @@ SMALL_CLASSIFIERS: dict[str, Architecture] = _by_name(
     Architecture(
         "efficientnet", "classification", "EfficientNet's inverted bottlenecks", _efficientnet
     ),
-    Architecture("densenet", "classification", "DenseNet of 13 dense layers", _densenet),
 )
 
 #: The first two are bundled and label; the others are the paper's "unseen" networks.
