@@ -24,7 +24,10 @@ def test_a_name_loads_what_it_stands_for():
 def test_every_dataset_of_ours_loads():
     for name in catalog.DATASETS.names():
         assert callable(catalog.DATASETS.load(name))
-    assert catalog.DATASETS.names() == ["nyuv2", "seven_scenes", "tum_rgbd"]
+    assert catalog.DATASETS.names() == [
+        "cambridge", "colmap", "nerfstudio", "nyuv2", "poses_json", "robotcar", "seven_scenes",
+        "tum_rgbd",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["absolute", "depth", "objects", "relative", "utility"])

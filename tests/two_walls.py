@@ -1,5 +1,7 @@
 """Two textured walls seen by exact cameras: photos whose relative pose is known exactly."""
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -13,6 +15,7 @@ TURN = Rotation.from_rotvec(np.radians([3.0, -8.0, 5.0]))
 MOVED = Pose.from_rotation(TURN, [0.7, 0.1, 0.15])
 
 
+@lru_cache(maxsize=2)
 def texture(seed: int, side: int = 1400) -> np.ndarray:
     """Return blobs of all sizes, in colour."""
     rng = np.random.default_rng(seed)

@@ -118,7 +118,12 @@ TASKS = Catalog(
 DATASETS = Catalog(
     "dataset",
     [
+        ("cambridge", "sightline.datasets.cambridge:make_place"),
+        ("colmap", "sightline.datasets.colmap_model:make_place"),
+        ("nerfstudio", "sightline.datasets.nerfstudio:make_place"),
         ("nyuv2", "sightline.datasets.nyuv2:make_depth_set"),
+        ("poses_json", "sightline.datasets.posed_place:make_place"),
+        ("robotcar", "sightline.datasets.robotcar:make_place"),
         ("seven_scenes", "sightline.datasets.seven_scenes:make_place"),
         ("tum_rgbd", "sightline.datasets.tum_rgbd:make_place"),
     ],

@@ -46,6 +46,7 @@ def test_import_makes_a_place_and_says_what_comes_next(
         assert capsys.readouterr().out.splitlines() == [
             "15 frames, 15 with poses in m",
             "9 train, 0 validation, 6 test",
+            "note: 9 training frames are too few to hold some out for validation",
             f"next: sightline train absolute {root}",
         ]
     frames = Place.open(root).frames()

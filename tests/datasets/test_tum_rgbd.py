@@ -76,3 +76,29 @@ def test_an_incomplete_sequence_is_named(sequence, tmp_path, name, text, message
     with pytest.raises(InputError, match=message):
         tum_rgbd.make_place(sequence, tmp_path / "place")
     assert not (tmp_path / "place").exists()
+
+
+@pytest.mark.shared
+def test_the_real_trajectory_with_its_gaps(shared_data, tmp_path):
+    """Pictures at the times of a real SLAM run: each pose within 0.01 s of the motion capture's."""
+    real = shared_data / "traj_tum_fr1xyz"
+    times_s = np.loadtxt(real / "freiburg1_xyz-rgbdslam.txt")[::20, 0]
+    folder = tmp_path / "fr1xyz"
+    (folder / "rgb").mkdir(parents=True)
+    # The last one lies an hour after the capture's end.
+    names = [f"rgb/{t:.4f}.png" for t in (*times_s, times_s[-1] + 3600)]
+    for name in names:
+        (folder / name).touch()
+    (folder / "rgb.txt").write_text("".join(f"{n[4:-4]} {n}\n" for n in names))
+    (folder / "groundtruth.txt").symlink_to(real / "freiburg1_xyz-groundtruth.txt")
+    frames = tum_rgbd.read_sequence(folder)
+    assert frames[-1].world_from_cam is None
+    truth = np.loadtxt(real / "freiburg1_xyz-groundtruth.txt")
+    known = [f for f in frames if f.world_from_cam is not None]
+    assert len(known) > 0.95 * len(times_s)
+    for frame in known:
+        row = truth[np.abs(truth[:, 0] - frame.timestamp_s).argmin()]
+        assert abs(row[0] - frame.timestamp_s) <= 0.01
+        np.testing.assert_allclose(frame.world_from_cam.translation, row[1:4], atol=1e-9)
+        sign = np.sign(row[7]) or 1.0
+        np.testing.assert_allclose(frame.world_from_cam.q_wxyz, sign * row[[7, 4, 5, 6]], atol=1e-4)

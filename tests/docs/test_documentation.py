@@ -8,6 +8,7 @@ import pytest
 
 from sightline.app.localize import Localization
 from sightline.reconstruction.align.control import CONTROL_COLUMNS
+from sightline.records.cameras import CAMERAS_COLUMNS
 from sightline.records.frames import POSES_COLUMNS
 from sightline.records.paper_csv import PAPER_COLUMNS
 from sightline.records.points import POINTS_COLUMNS
@@ -34,7 +35,7 @@ def test_links_to_files_resolve(document):
     assert missing == []
 
 
-@pytest.mark.parametrize("columns", [POSES_COLUMNS, PAPER_COLUMNS, POINTS_COLUMNS])
+@pytest.mark.parametrize("columns", [POSES_COLUMNS, PAPER_COLUMNS, POINTS_COLUMNS, CAMERAS_COLUMNS])
 def test_tables_have_the_columns_the_formats_page_names(columns):
     assert f"`{','.join(columns)}`" in (ROOT / "docs" / "formats.md").read_text()
 

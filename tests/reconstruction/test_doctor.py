@@ -41,6 +41,18 @@ def model(names: list[str]) -> MapModel:
     )
 
 
+def test_a_frame_whose_features_are_masked_is_no_bare_wall(images_dir: Path) -> None:
+    facts = {
+        "features": dict.fromkeys(NAMES, 800) | {"6.png": 20, "8.png": 20},
+        "verified": [],
+        "masked": dict.fromkeys(NAMES, 0.9) | {"8.png": 0.3},
+    }
+    kept = [n for n in NAMES if n not in ("6.png", "8.png")]
+    report = examine(NAMES, images_dir, model(kept), models=[10], facts=facts, loops={})
+    assert report.unregistered == {"6.png": doctor.MASKED, "8.png": doctor.TEXTURELESS}
+    assert any("mask less" in hint for hint in report.hints)
+
+
 def test_each_frame_left_out_has_its_cause(images_dir: Path) -> None:
     out = ["4.png", "6.png", "8.png", "10.png"]
     kept = [n for n in NAMES if n not in out]

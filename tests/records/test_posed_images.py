@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from sightline.errors import InputError, PlaceError
-from sightline.geometry import Pose
+from sightline.geometry import Camera, Pose
 from sightline.records import Place, PosedFrame
+from sightline.records.cameras import place_cameras
 from sightline.records.posed_images import place_from_frames
 
 
@@ -78,3 +79,36 @@ def test_what_cannot_be_made_into_a_place_is_named_and_makes_none(tmp_path, sour
     (root / "mine").mkdir(parents=True)
     with pytest.raises(PlaceError, match="holds other things"):
         place_from_frames(root, FRAMES, source, unit="m")
+
+
+def test_cameras_scale_and_notes_arrive_under_the_new_names(tmp_path, source):
+    cameras = {"seq-02/a.png": Camera.guess(64, 48)}
+    place = place_from_frames(
+        tmp_path / "place",
+        FRAMES,
+        source,
+        unit="arbitrary",
+        metres_per_unit=0.5,
+        cameras=cameras,
+        notes=["look"],
+    )
+    assert (place.unit, place.content["notes"]) == ("m", ["look"])
+    np.testing.assert_array_equal(place.frames()[0].world_from_cam.translation, [0.5, 1, 1.5])
+    known = place_cameras(place, [f.image for f in place.frames()])
+    assert known == {"seq-02_a.png": Camera.guess(64, 48)}
+    # Without a word on cameras those that are known stay; notes are those of the last import.
+    again = place_from_frames(tmp_path / "place", FRAMES, source, unit="m")
+    assert place_cameras(again, list(known)) == known
+    assert "notes" not in again.content
+
+
+def test_images_can_be_developed(tmp_path, source):
+    place = place_from_frames(
+        tmp_path / "place",
+        FRAMES,
+        source,
+        unit="m",
+        develop=lambda origin, path: path.write_text(origin.read_text().upper()),
+    )
+    assert [f.image for f in place.frames()] == ["seq-01_a.jpg", "seq-02_a.jpg"]
+    assert (place.images_dir / "seq-02_a.jpg").read_text() == "SEQ-02/A.PNG"

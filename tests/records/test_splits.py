@@ -4,7 +4,12 @@ import pytest
 from sightline.errors import InputError
 from sightline.geometry import Pose
 from sightline.records.frames import PosedFrame
-from sightline.records.splits import assign_split, leak_warning, nearest_train_distance
+from sightline.records.splits import (
+    assign_split,
+    hold_out_validation,
+    leak_warning,
+    nearest_train_distance,
+)
 
 
 def walk(count, missing=(), step=0.1):
@@ -98,3 +103,23 @@ def test_nearest_train_distance_agrees_with_all_pairs():
     np.testing.assert_allclose(nearest_train_distance(train, test), pairs.min(axis=1))
     with pytest.raises(InputError, match="0 came"):
         nearest_train_distance(Pose.stack([]), test)
+
+
+def test_validation_is_the_last_stretch_of_the_training_part_and_never_of_the_test():
+    frames = [f.with_split("test" if 40 <= i < 80 else "train") for i, f in enumerate(walk(140))]
+    held = hold_out_validation(frames, 0.1, guard=0.02)
+    parts = [f.split for f in held]
+    assert [i for i, part in enumerate(parts) if part == "test"] == list(range(40, 80))
+    assert [i for i, part in enumerate(parts) if part == "validation"] == list(range(130, 140))
+    # Two frames of a hundred on either side of the cut face each other across it no more.
+    assert [i for i, part in enumerate(parts) if not part] == list(range(126, 130))
+
+
+def test_frames_without_a_pose_or_a_part_stay_as_they_are():
+    frames = [f.with_split("train") for f in walk(30, missing=(29,))]
+    frames[0] = frames[0].with_split("")
+    held = hold_out_validation(frames, 0.1, guard=0.0)
+    assert [held[0].split, held[29].split] == ["", "train"]
+    assert [f.split for f in held[1:29]] == ["train"] * 25 + ["validation"] * 3
+    with pytest.raises(InputError, match="frames enough for every part"):
+        hold_out_validation(frames[:3], 0.9)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from sightline.app.frame_gate import LEFT_OUT, FrameGate, check_min_utility
+from sightline.app.masks import MasksConfig, make_masks
 from sightline.errors import InputError
 from sightline.media.extract import ExtractedFrame, extract_frames
 from sightline.media.photo import list_photos
@@ -46,9 +47,24 @@ class BuildConfig:
     min_utility: float = 0.0
     """Frames less likely than this to be localised, by how they look, are not taken into the map
     (too blurred, compressed, noisy or dark); 0 takes all, 0.3 is a good choice."""
+    masks: Path | None = None
+    """What of the frames to ignore: a folder of PNG masks named as the frames (or photos), or one
+    mask for all; black is ignored."""
+    mask_classes: str | None = None
+    """Ignore what moves, as a network finds it: names with commas between, such as person,car."""
+    mask_weights: str | None = None
+    """The network for it: NanoDet's FILE.onnx, a name of torchvision's segmentation and detection
+    networks, or NAME:FILE."""
 
     def __post_init__(self) -> None:
         check_min_utility(self.min_utility)
+        _ = self.masking
+
+    @property
+    def masking(self) -> MasksConfig:
+        """What of the frames is ignored."""
+        names = tuple(name.strip() for name in (self.mask_classes or "").split(","))
+        return MasksConfig(self.masks, tuple(n for n in names if n), self.mask_weights)
 
 
 def build(
@@ -78,6 +94,8 @@ def build(
     progress = progress or (lambda stage, done: None)
     if not source.exists():
         raise InputError(f"a video or a folder of photos is wanted; {source} does not exist")
+    if config.masks is not None and not config.masks.exists():
+        raise InputError(f"a folder of masks, or one mask, is wanted; {config.masks} is not there")
     content = _source_digest(source)
     made = not root.exists()
     fresh = not (root / "place.toml").exists()
@@ -88,7 +106,8 @@ def build(
         if fresh:
             _take_back(place, made)
         raise
-    reconstruct(place, config.reconstruction, progress)
+    masks_dir = make_masks(place, config.masking, progress)
+    reconstruct(place, config.reconstruction, progress, masks_dir=masks_dir)
     _note_features(place, config.reconstruction)
     if "alignment" not in place.content:
         progress("aligning by gravity", 0.0)

@@ -142,10 +142,12 @@ def answers_of_networks(
             suffix = "" if track.walk is None else f"-{track.walk.resolve().name}"
             saved = read_predictions(run_dir / f"predictions{suffix}.csv")
             by_name = dict(zip(saved.images, _each(saved.predicted), strict=True))
-            poses = [by_name[f.image] for f in track.frames]
-            answers.append(Answer.of(track, name, list(poses)))
+            poses = [by_name.get(f.image) for f in track.frames]
+            answers.append(Answer.of(track, name, poses))
             if name == "MapNet" and plan is not None:
-                moved = WalkableMap.of_plan(plan).correct(Pose.stack(poses))
+                moved = WalkableMap.of_plan(plan).correct(
+                    Pose.stack([p for p in poses if p is not None])
+                )
                 answers.append(Answer.of(track, "MapNet + walkable", list(_each(moved))))
     return answers
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from sightline.app.frame_gate import LEFT_OUT, describe_left_out, read_left_out
+from sightline.app.masks import describe_masks
 from sightline.reconstruction.pipeline import read_report
 from sightline.records import Place
 
@@ -38,6 +39,8 @@ def describe_reconstruction(place: Place) -> str:
 def describe_build(place: Place) -> str:
     """Return what a build made, and what to do next."""
     lines = [describe_reconstruction(place)]
+    if masks := describe_masks(place):
+        lines.append(masks)
     if left_out := read_left_out(place.root / LEFT_OUT):
         lines.append(f"{describe_left_out(left_out)} ({LEFT_OUT} names all)")
     if place.unit != "m":

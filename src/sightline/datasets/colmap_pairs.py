@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +10,11 @@ from numpy.typing import NDArray
 from sightline.datasets.pair_lists import relative_to
 from sightline.datasets.pairing import PosedView
 from sightline.datasets.turned import as_read
-from sightline.errors import GeometryError, InputError, PlaceError
+from sightline.errors import InputError
 from sightline.geometry import Camera
 from sightline.media import photo_size
-from sightline.records.colmap import MapModel, read_model
+from sightline.records.cameras import place_cameras
+from sightline.records.colmap import read_model
 from sightline.records.pairs import Unit
 from sightline.records.place import Place
 
@@ -41,7 +41,7 @@ def views_of_model(folder: Path, images: Path | None = None) -> list[PosedView]:
     model = read_model(folder)
     if not model.frames:
         raise InputError(f"{folder}: a model with registered images is wanted, it has none")
-    base = images or _images_of(folder, model)
+    base = images or images_of_model(folder, next(iter(model.frames)))
     missing = [name for name in model.frames if not (base / name).is_file()]
     if missing:
         raise InputError(
@@ -75,6 +75,7 @@ def views_of_place(place: Place) -> tuple[list[PosedView], Unit]:
         what = place.images_dir / missing[0] if missing else f"{place.root}: images with poses"
         raise InputError(f"{what} is wanted; there is none")
     model = read_model(place.model_dir) if is_colmap_model(place.model_dir) else None
+    cameras = place_cameras(place, [frame.image for frame in frames])
     views = []
     for frame in frames:
         if frame.world_from_cam is None:  # registered() leaves none of these
@@ -82,7 +83,7 @@ def views_of_place(place: Place) -> tuple[list[PosedView], Unit]:
         mapped = model.frames.get(frame.image) if model else None
         # An image that is in poses.csv and not in the model shares no point with any other.
         none = np.zeros(0, np.int64) if model else None
-        camera = model.cameras[mapped.camera_id] if model and mapped else _place_camera(place)
+        camera = model.cameras[mapped.camera_id] if model and mapped else cameras.get(frame.image)
         guess = None if camera else Camera.guess(*photo_size(place.images_dir / frame.image))
         views.append(
             PosedView(
@@ -102,8 +103,16 @@ def _seen(point_ids: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.unique(point_ids[point_ids >= 0])
 
 
-def _images_of(folder: Path, model: MapModel) -> Path:
-    first = next(iter(model.frames))
+def images_of_model(folder: Path, first: str) -> Path:
+    """Return the folder that holds a model's images, in COLMAP's own layouts.
+
+    Args:
+        folder: Of the model: its own, or ``images/`` in it or up to three folders above.
+        first: The name of one of its images.
+
+    Raises:
+        InputError: The image is in none of them.
+    """
     folder = folder.resolve()
     tried = [folder, *(up / "images" for up in (folder, *folder.parents[:3]))]
     for base in tried:
@@ -113,18 +122,3 @@ def _images_of(folder: Path, model: MapModel) -> Path:
         f"{folder}: the images of the COLMAP model are wanted; {first} is in none of "
         f"{', '.join(map(str, tried))}; give their folder"
     )
-
-
-def _place_camera(place: Place) -> Camera | None:
-    """Return the camera that ``place.toml`` names, or None."""
-    table: dict[str, Any] | None = place.content.get("camera")
-    if not table or "params" not in table:
-        return None
-    try:
-        params = tuple(float(v) for v in table["params"])
-        return Camera(str(table["model"]), int(table["width"]), int(table["height"]), params)
-    except (KeyError, TypeError, ValueError, GeometryError) as error:
-        raise PlaceError(
-            f"{place.root / 'place.toml'}: [camera] with model, width, height, params is wanted "
-            f"({error})"
-        ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 
@@ -30,3 +30,16 @@ def walk(path: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
 def _leads_up(folder: str, name: str) -> bool:
     path = Path(folder, name)
     return path.is_symlink() and Path(folder).resolve().is_relative_to(path.resolve())
+
+
+def below_one_folder(paths: Sequence[Path]) -> tuple[Path, list[str]]:
+    """Return the deepest folder that holds all files, and their names relative to it.
+
+    ``..`` in a path is resolved by its text: links keep their own names.
+
+    Args:
+        paths: Files, one or more.
+    """
+    whole = [Path(os.path.normpath(path.absolute())) for path in paths]
+    root = Path(os.path.commonpath([path.parent for path in whole]))
+    return root, [path.relative_to(root).as_posix() for path in whole]

@@ -2,8 +2,9 @@
 
 ``poses.json``: ``frames`` is a list of ``{file, qwxyz_c2w, center_xyz}``, camera-to-world in OpenCV
 axes; intrinsics ``fx, fy, cx, cy, width, height`` and ``k1, k2, p1, p2`` stand in each frame or
-once in ``intrinsics``. ``pairs.json``: ``pairs`` is a list of
-``{image0, K0, image1, K1, T_0to1}`` with ``x_1 = T_0to1 x_0``.
+once in ``intrinsics``; ``split`` may stand in each frame. For a video beside the file, ``frame``
+(the number of the video's frame, from 0) stands instead of ``file``. ``pairs.json``: ``pairs`` is
+a list of ``{image0, K0, image1, K1, T_0to1}`` with ``x_1 = T_0to1 x_0``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from sightline.datasets.pairing import PosedView
 from sightline.errors import GeometryError, InputError
 from sightline.geometry import Camera, Pose
 from sightline.media import photo_size
+from sightline.records.frames import SPLITS
 from sightline.records.pairs import ImagePair, Unit
 
 POSES_JSON = "poses.json"
@@ -47,10 +50,61 @@ def read_poses_json(path: Path) -> tuple[list[PosedView], Unit]:
             centre = scale * np.array(frame["center_xyz"], dtype=np.float64)
             pose = Pose(np.array(frame["qwxyz_c2w"], dtype=np.float64), centre)
             camera = _camera({**common, **frame}, path.parent / image)
+            split = _split(frame)
         except (KeyError, TypeError, ValueError, GeometryError, InputError) as error:
             raise InputError(f"{path}, frame {number}: {_reason(error)}") from error
-        views.append(PosedView(image, pose, camera))
+        views.append(PosedView(image, pose, camera, split=split))
     return views, unit
+
+
+@dataclass(frozen=True, eq=False)
+class VideoPoses:
+    """Poses of a video's frames.
+
+    Attributes:
+        poses: Number of the frame, from 0 -> world_from_cam.
+        splits: Number of the frame -> its part, where one is given.
+        camera: Of all frames, where its intrinsics and size are given.
+        unit: Of the poses.
+    """
+
+    poses: dict[int, Pose]
+    splits: dict[int, str]
+    camera: Camera | None
+    unit: Unit
+
+
+def is_of_video(path: Path) -> bool:
+    """Return whether a ``poses.json`` numbers a video's frames instead of naming files.
+
+    Raises:
+        InputError: The file is missing or is something else.
+    """
+    frames = _read(path, "frames")["frames"]
+    return all(isinstance(f, dict) and "frame" in f and "file" not in f for f in frames)
+
+
+def read_video_poses(path: Path) -> VideoPoses:
+    """Return the poses of a ``poses.json`` that numbers a video's frames.
+
+    Raises:
+        InputError: The file or a key is missing, a number is no number, or a frame is there twice.
+    """
+    content = _read(path, "frames")
+    unit, scale = _unit(content, path)
+    found = VideoPoses({}, {}, _camera_of(content.get("intrinsics") or {}), unit)
+    for number, frame in enumerate(content["frames"]):
+        try:
+            index = int(frame["frame"])
+            centre = scale * np.array(frame["center_xyz"], dtype=np.float64)
+            if index in found.poses or index < 0:
+                raise ValueError(f"a frame of its own is wanted, {index} came")
+            found.poses[index] = Pose(np.array(frame["qwxyz_c2w"], dtype=np.float64), centre)
+            if split := _split(frame):
+                found.splits[index] = split
+        except (KeyError, TypeError, ValueError, GeometryError) as error:
+            raise InputError(f"{path}, frame {number}: {_reason(error)}") from error
+    return found
 
 
 def read_pairs_json(path: Path) -> tuple[list[ImagePair], Unit]:
@@ -143,13 +197,25 @@ def _unit(content: Mapping[str, Any], path: Path) -> tuple[Unit, float]:
     return "arbitrary", 1.0
 
 
+def _split(frame: Mapping[str, Any]) -> str:
+    split = str(frame.get("split") or "")
+    if split not in SPLITS:
+        raise ValueError(f"a split of {', '.join(SPLITS[1:])} or none is wanted, {split} came")
+    return split
+
+
 def _camera(table: Mapping[str, Any], image: Path) -> Camera | None:
-    size = photo_size(existing(image))
+    width, height = photo_size(existing(image))
+    return _camera_of({"width": width, "height": height, **table})
+
+
+def _camera_of(table: Mapping[str, Any]) -> Camera | None:
+    """Return the camera of a table with intrinsics and size, or None where it has none."""
     given = [table.get(name) for name in ("fx", "fy", "cx", "cy")]
-    if all(value is None for value in given):
+    if all(value is None for value in given) or "width" not in table or "height" not in table:
         return None
     pinhole = [float(table[name]) for name in ("fx", "fy", "cx", "cy")]
-    width, height = int(table.get("width", size[0])), int(table.get("height", size[1]))
+    width, height = int(table["width"]), int(table["height"])
     distortion = [float(table.get(name, 0.0)) for name in _DISTORTION]
     if any(distortion):
         return Camera("OPENCV", width, height, (*pinhole, *distortion))

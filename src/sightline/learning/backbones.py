@@ -102,11 +102,11 @@ class CompactNet(nn.Module):
         super().__init__()
         self.features = channels * grid[0] * grid[1]
         self.body = nn.Sequential(
-            _block(3, 48, kernel=7, stride=4),
-            _block(48, 96, stride=2),
-            _block(96, 192, stride=2),
-            _block(192, 256, stride=2),
-            _block(256, channels, kernel=1, stride=1),
+            conv_block(3, 48, kernel=7, stride=4),
+            conv_block(48, 96, stride=2),
+            conv_block(96, 192, stride=2),
+            conv_block(192, 256, stride=2),
+            conv_block(256, channels, kernel=1, stride=1),
         )
         self.pool = nn.AdaptiveAvgPool2d(grid)
         for module in self.modules():
@@ -323,7 +323,10 @@ def _remove_classifier(net: nn.Module, name: str) -> int:
     return int(layer.in_features)  # type: ignore[arg-type]
 
 
-def _block(channels_in: int, channels_out: int, *, kernel: int = 3, stride: int) -> nn.Sequential:
+def conv_block(
+    channels_in: int, channels_out: int, *, kernel: int = 3, stride: int
+) -> nn.Sequential:
+    """Return a convolution without bias, its batch norm, and ReLU."""
     return nn.Sequential(
         nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(channels_out),

@@ -59,12 +59,31 @@ class FrameSize:
         left, top = (width - box_w) / 2, (height - box_h) / 2
         return left, top, left + box_w, top + box_h
 
+    def pixel_centres(self, width: int, height: int) -> NDArray[np.float64]:
+        """Return (height, width, 2): where in a picture the centres of the frame's pixels lie."""
+        left, top, right, bottom = self.source_box(width, height)
+        u = left + (np.arange(self.width) + 0.5) * (right - left) / self.width - 0.5
+        v = top + (np.arange(self.height) + 0.5) * (bottom - top) / self.height - 0.5
+        return np.stack(np.meshgrid(u, v), axis=-1)
+
     def resize(self, picture: Image.Image) -> NDArray[np.uint8]:
         """Return (height, width, 3) RGB of a picture, cut and resampled in one step."""
         rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
         box = self.source_box(*rgb.size)
         frame = rgb.resize((self.width, self.height), Image.Resampling.BILINEAR, box=box)
         return np.asarray(frame, dtype=np.uint8)
+
+    def resize_array(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return (height, width, 3) RGB of an upright (H, W, 3) image.
+
+        Raises:
+            InputError: Not a uint8 (H, W, 3) image.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise InputError(
+                f"a uint8 RGB image of shape (H, W, 3) is wanted, {image.dtype} {image.shape} came"
+            )
+        return self.resize(Image.fromarray(image))
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,9 +23,12 @@ FEW_MATCHES = 30
 #: Less than this share of the frames in the map is a failed reconstruction.
 SMALLEST_SHARE = 0.1
 FEWEST_FRAMES = 3
+#: A frame with too few features that lost more than this share to its mask is no bare wall.
+MOST = 0.5
 
 BLUR = "blur"
 TEXTURELESS = "textureless"
+MASKED = "mostly masked"
 OVERLAP = "too little overlap"
 REJECTED = "matched, but its pose was rejected"
 
@@ -83,7 +86,8 @@ def examine(
         images_dir: Where they lie.
         model: The chosen map; None where COLMAP made none.
         models: Registered frames of each model.
-        facts: ``features`` (name -> count) and ``verified`` ([a, b, matches] rows).
+        facts: ``features`` (name -> count), ``verified`` ([a, b, matches] rows), and ``masked``
+            (name -> share of its features dropped) where there are masks.
         loops: What loop closing said.
     """
     registered = set(model.frames) if model is not None else set()
@@ -145,7 +149,8 @@ def _causes(
         if sharp(name) < BLUR_FRACTION * np.median([sharp(n) for n in neighbours]):
             causes[name] = BLUR
         elif facts["features"].get(name, 0) < FEW_FEATURES:
-            causes[name] = TEXTURELESS
+            masked = facts.get("masked", {}).get(name, 0.0) > MOST
+            causes[name] = MASKED if masked else TEXTURELESS
         elif matched[name] < FEW_MATCHES:
             causes[name] = OVERLAP
         else:
@@ -165,6 +170,7 @@ def _hints(
     advice = {
         BLUR: "walk slower, or film with more light",
         TEXTURELESS: "turn the camera away from bare walls",
+        MASKED: "film when fewer people are about, or mask less",
         OVERLAP: "take more frames a second, or walk slower",
         REJECTED: "try a higher quality",
     }

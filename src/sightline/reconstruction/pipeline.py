@@ -20,6 +20,7 @@ from sightline.reconstruction.config import (
     ReconstructionConfig,
 )
 from sightline.reconstruction.doctor import ReconstructionReport
+from sightline.reconstruction.masking import MASKED_FEATURES, dropped_shares, masks_digest
 from sightline.reconstruction.process import Progress, RowCount, run_worker
 from sightline.records import Place, PosedFrame
 from sightline.records.colmap import MapModel, camera_to_colmap, read_model
@@ -28,7 +29,11 @@ from sightline.records.points import write_points_csv
 
 
 def reconstruct(
-    place: Place, config: ReconstructionConfig, progress: Progress | None = None
+    place: Place,
+    config: ReconstructionConfig,
+    progress: Progress | None = None,
+    *,
+    masks_dir: Path | None = None,
 ) -> ReconstructionReport:
     """Map a place's frames and fill its ``poses.csv`` and ``points.csv``; return the report.
 
@@ -39,6 +44,7 @@ def reconstruct(
         place: Has ``images/`` and the list of frames in ``poses.csv``.
         config: How.
         progress: Called with (stage text, fraction 0..1).
+        masks_dir: One mask a frame, of the frame's size; features on black pixels are dropped.
 
     Raises:
         ReconstructionError: COLMAP failed, or too few frames could be registered (everything
@@ -50,7 +56,7 @@ def reconstruct(
     run = _Run(place, config, progress or _silent)
     try:
         run.sweep()
-        run.features()
+        run.features(masks_dir)
         run.matches()
         run.map()
         run.loops()
@@ -136,14 +142,17 @@ class _Run:
             else:
                 left.unlink()
 
-    def features(self) -> None:
+    def features(self, masks_dir: Path | None = None) -> None:
         config, preset = self.config, self.config.preset
         images = digest_files(self.place.images_dir / n for n in self.names)
         camera = (config.camera_model, config.camera_params, config.shared_intrinsics)
         sizes = (preset.max_image_size_px, preset.max_features)
-        self.digest = digest("features-1", images, camera, sizes, config.seed)
+        masks = () if masks_dir is None else (masks_digest(masks_dir, self.names),)
+        self.digest = digest("features-1", images, camera, sizes, config.seed, *masks)
+        counts_path = self.folder / MASKED_FEATURES
 
         def run() -> None:
+            counts_path.unlink(missing_ok=True)
             with atomic_path(self.place.database_path) as database:
                 self._work(
                     "features",
@@ -154,8 +163,12 @@ class _Run:
                     max_image_size=preset.max_image_size_px,
                     max_features=preset.max_features,
                 )
+                if masks:
+                    counts = self._work("mask", database=str(database), masks_dir=str(masks_dir))
+                    write_json(counts_path, counts)
 
-        self.place.stage("features", self.digest, [self.place.database_path], run)
+        outputs = [self.place.database_path, *([counts_path] if masks else [])]
+        self.place.stage("features", self.digest, outputs, run)
 
     def matches(self) -> None:
         pairs = frame_pairs(self.frames, self.config)
@@ -254,6 +267,7 @@ class _Run:
             models = [len(read_model(f).frames) for f in _numbered(self.models_dir)]
             model = read_model(self.place.model_dir) if models else None
             facts = self._work("inspect", database=str(self.place.database_path))
+            facts["masked"] = dropped_shares(self.folder)
             loops = json.loads((self.folder / "loops.json").read_text(encoding="utf-8"))
             report = doctor.examine(
                 self.names,

@@ -30,8 +30,15 @@ def _close_loops(request: dict[str, Any], report: stages.Report) -> dict[str, An
     return close_loops(request, report)
 
 
+def _drop_masked(request: dict[str, Any], report: stages.Report) -> dict[str, Any]:
+    from sightline.reconstruction.masking import drop_masked
+
+    return drop_masked(request, report)
+
+
 COMMANDS: dict[str, Command] = {
     "features": stages.extract_features,
+    "mask": _drop_masked,
     "matches": stages.match_pairs,
     "map": stages.build_map,
     "loops": _close_loops,

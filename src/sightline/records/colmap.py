@@ -151,6 +151,27 @@ def read_model(folder: str | Path) -> MapModel:
     return model_from_colmap(_read_reconstruction(Path(folder)))
 
 
+def read_posed_images(folder: str | Path) -> dict[str, tuple[Pose, Camera | None]]:
+    """Return pose and camera of a model's registered images, by name; its points are left alone.
+
+    A camera is None where its model is one that we do not know (fisheyes and their like).
+
+    Raises:
+        InputError: There is no readable model in the folder.
+    """
+    reconstruction = _read_reconstruction(Path(folder))
+    cameras: dict[int, Camera | None] = {}
+    for number, camera in reconstruction.cameras.items():
+        known = str(camera.model_name) in CAMERA_MODELS
+        cameras[int(number)] = camera_from_colmap(camera) if known else None
+    found = {
+        str(image.name): (pose_from_colmap(image.cam_from_world()), cameras[int(image.camera_id)])
+        for image in reconstruction.images.values()
+        if image.has_pose
+    }
+    return dict(sorted(found.items()))
+
+
 def model_from_colmap(reconstruction: pycolmap.Reconstruction) -> MapModel:
     """Return a COLMAP reconstruction as plain arrays in our conventions."""
     images = sorted(
@@ -207,6 +228,7 @@ def estimate_absolute_pose(
     min_inliers: int = 12,
     seed: int = 0,
     free_focal: bool = False,
+    max_trials: int = 10_000,
 ) -> AbsolutePose | None:
     """Return the camera pose that most 2D-3D matches agree on (LO-RANSAC, then refinement).
 
@@ -218,6 +240,7 @@ def estimate_absolute_pose(
         min_inliers: Fewer give None.
         seed: Seed of the draw.
         free_focal: Find the focal length too, from the matches alone (P4Pf, Bujnak et al. 2008).
+        max_trials: Draws at most, where few matches agree.
 
     Returns:
         None where no pose has ``min_inliers``.
@@ -236,6 +259,7 @@ def estimate_absolute_pose(
     options = pycolmap.AbsolutePoseEstimationOptions()
     options.ransac.max_error = max_error_px
     options.ransac.random_seed = seed
+    options.ransac.max_num_trials = max_trials
     options.estimate_focal_length = free_focal
     refinement = pycolmap.AbsolutePoseRefinementOptions()
     refinement.refine_focal_length = free_focal

@@ -105,6 +105,11 @@ class Place:
         return self.root / "images"
 
     @property
+    def masks_dir(self) -> Path:
+        """``masks/``: what of each frame is ignored, where the place was built with masks."""
+        return self.root / "masks"
+
+    @property
     def reconstruction_dir(self) -> Path:
         """``reconstruction/``."""
         return self.root / "reconstruction"

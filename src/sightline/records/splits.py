@@ -61,6 +61,28 @@ def assign_split(
     return [frame.with_split(parts.get(i, "")) for i, frame in enumerate(frames)]
 
 
+def hold_out_validation(
+    frames: Sequence[PosedFrame], share: float = 0.1, guard: float = 0.01
+) -> list[PosedFrame]:
+    """Return the frames with the last stretch of the training part as validation.
+
+    The other parts stay as they are: validation never comes from the test part.
+
+    Args:
+        frames: All frames, each walk in order.
+        share: Share of the registered training frames.
+        guard: Share of them left out on either side of the cut, in no part.
+
+    Raises:
+        InputError: The shares leave no training frame.
+    """
+    training = [
+        i for i, f in enumerate(frames) if f.split == "train" and f.world_from_cam is not None
+    ]
+    parts = dict.fromkeys(training, "") | _blocks(training, [share], guard)
+    return [frame.with_split(parts.get(i, frame.split)) for i, frame in enumerate(frames)]
+
+
 def _blocks(registered: list[int], shares: list[float], guard: float) -> dict[int, str]:
     if not all(0 < share < 1 for share in shares) or not 0 <= guard < 0.2:
         raise InputError(

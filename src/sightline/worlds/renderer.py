@@ -91,15 +91,21 @@ class MeshRenderer:
         self._layers = self._context.texture_array((width, height, count), 4, opaque.tobytes())
         # No anisotropic filter: Mesa's software driver becomes nine times slower with it.
         self._layers.build_mipmaps()
-        vertices = self._context.buffer(world.vertices.tobytes())
+        self._vertices = self._context.buffer(world.vertices.tobytes())
         indices = self._context.buffer(world.triangles.tobytes())
         self._mesh = self._context.vertex_array(
             self._program,
-            [(vertices, "3f 3f 3f", "position", "texel", "light")],
+            [(self._vertices, "3f 3f 3f", "position", "texel", "light")],
             index_buffer=indices,
             index_element_size=4,
         )
-        self._held = [self._mesh, vertices, indices, self._layers]
+        self._held = [self._mesh, self._vertices, indices, self._layers]
+
+    def replace_vertices(self, first: int, vertices: NDArray[np.float32]) -> None:
+        """Put (K, 9) other vertices in the place of the mesh's ``first`` and following ones."""
+        self._make_current()
+        width = vertices.shape[1] * vertices.itemsize
+        self._vertices.write(np.ascontiguousarray(vertices).tobytes(), offset=first * width)
 
     def __enter__(self) -> Self:
         return self

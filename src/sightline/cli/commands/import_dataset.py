@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,23 @@ class ImportOptions:
     """Make a place, or images with depth, of a public dataset that lies on this machine."""
 
     source: tyro.conf.Positional[Path]
-    """One 7-Scenes scene or TUM RGB-D sequence; NYUv2's .mat file, splits.mat beside it."""
+    """The unpacked dataset: a scene, a sequence, a capture or a model; NYUv2's .mat file."""
     out: tyro.conf.Positional[Path]
     """Folder of what is made: new, empty, or imported from the same source before."""
+    validation: float = 0.1
+    """Share of an official training part that is held out where validation is missing; 0: none."""
     link: tyro.conf.FlagCreatePairsOff[bool] = False
-    """7-Scenes, TUM: make symbolic links to the images instead of copies."""
+    """Make symbolic links to the images instead of copies."""
+    metres_per_unit: float | None = None
+    """colmap, nerfstudio, poses_json: what a unit of length is in metres, where that is known."""
+    images: Path | None = None
+    """colmap: folder of the images; looked for as images/ where not given."""
+    train_list: Path | None = None
+    """colmap: names of the training images, one a line; train.txt and the like where not given."""
+    validation_list: Path | None = None
+    """colmap: the same for validation."""
+    test_list: Path | None = None
+    """colmap: the same for the test."""
     raw_depth: tyro.conf.FlagCreatePairsOff[bool] = False
     """nyuv2: take the depth as measured, with its holes, instead of the filled one."""
 
@@ -39,32 +51,41 @@ def run(arguments: Sequence[str]) -> int:
     options = parse(ImportOptions, rest, command=f"import {name}")
     if not options.source.exists():
         raise InputError(f"the unpacked dataset {name} is wanted; {options.source} does not exist")
+    if not 0 <= options.validation < 1:
+        raise InputError(f"a share of 0 up to 1 is wanted, --validation {options.validation} came")
     flags = _flags(name, make, options)
     with progress_bar() as progress:
         made: Place | DepthSet = make(options.source, options.out, progress=progress, **flags)
     if isinstance(made, DepthSet):
         _tell_depth(made, options.out)
     else:
-        _tell_place(made, options.out)
+        _tell_place(made, options)
     return 0
 
 
-def _flags(name: str, make: Callable[..., Any], options: ImportOptions) -> dict[str, bool]:
+def _flags(name: str, make: Callable[..., Any], options: ImportOptions) -> dict[str, Any]:
     """Return the flags that a dataset's function takes; one that it does not take is refused."""
-    given = {"link": options.link, "raw_depth": options.raw_depth}
+    common = ("source", "out", "validation")
+    given = {f.name: getattr(options, f.name) for f in fields(options) if f.name not in common}
     taken = inspect.signature(make).parameters
     for flag, value in given.items():
-        if value and flag not in taken:
+        if value not in (None, False) and flag not in taken:
             raise InputError(f"{name} has no --{flag.replace('_', '-')}; leave it out")
     return {flag: value for flag, value in given.items() if flag in taken}
 
 
-def _tell_place(place: Place, out: Path) -> None:
+def _tell_place(place: Place, options: ImportOptions) -> None:
+    from sightline.app.import_place import complete_splits
+
+    note = complete_splits(place, options.validation)
+    out = options.out
     frames = place.frames()
     posed = [frame for frame in frames if frame.world_from_cam is not None]
     print(f"{len(frames)} frames, {len(posed)} with poses in {place.unit}")
     parts = {s: sum(f.split == s for f in posed) for s in ("train", "validation", "test")}
     print(", ".join(f"{count} {split}" for split, count in parts.items()))
+    for line in (*place.content.get("notes", ()), *([note] if note else ())):
+        print(f"note: {line}")
     if parts["train"]:
         print(f"next: sightline train absolute {out}")
     else:

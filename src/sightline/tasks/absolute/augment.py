@@ -31,10 +31,7 @@ class CameraRotation:
         """
         self._camera = camera
         self._box = (source or size).source_box(camera.width, camera.height)
-        left, top, right, bottom = size.source_box(camera.width, camera.height)
-        u = left + (np.arange(size.width) + 0.5) * (right - left) / size.width - 0.5
-        v = top + (np.arange(size.height) + 0.5) * (bottom - top) / size.height - 0.5
-        pixels = np.stack(np.meshgrid(u, v), axis=-1)
+        pixels = size.pixel_centres(camera.width, camera.height)
         self._rays = torch.from_numpy(camera.unproject(pixels)).float()
 
     def __call__(self, frames: Tensor, old_from_new: Tensor) -> Tensor:

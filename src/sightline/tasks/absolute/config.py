@@ -13,13 +13,17 @@ from sightline.learning.config import FitConfig, refuse
 from sightline.records.config_file import config_from_table
 from sightline.records.files import read_toml, write_toml
 
+#: Scene coordinates: pixels of the network's image, each way, that share one point.
+CELL_PX = 8
+
 
 @dataclass(frozen=True)
 class AbsoluteConfig(FitConfig):
-    """Absolute camera pose regression: PoseNet and MapNet."""
+    """Absolute camera pose: PoseNet, MapNet, scene coordinates."""
 
-    model: Literal["posenet", "mapnet"] = "mapnet"
-    """posenet: one frame at a time; mapnet: tuples of frames, relative poses in the loss."""
+    model: Literal["posenet", "mapnet", "scene_coordinates"] = "mapnet"
+    """posenet: one frame at a time; mapnet: tuples of frames, relative poses in the loss;
+    scene_coordinates: the map's point in each cell of the image, then PnP (has its own network)."""
     backbone: str = "resnet34"
     """Any torchvision classifier (googlenet, resnet34, efficientnet_b7 ...), or compact."""
     weights: str = "imagenet"
@@ -47,11 +51,19 @@ class AbsoluteConfig(FitConfig):
     """MapNet: frames in a tuple (s)."""
     skip: int = 1
     """MapNet: how far apart they are in the part's own frames, in video order (k)."""
+    regions: int = 64
+    """Scene coordinates: regions of the place that a cell chooses from before it says where."""
+    reprojection: float = 5.0
+    """Scene coordinates: weight of the angle between a cell's ray and its point, in radians."""
+    max_error: float = 0.03
+    """Scene coordinates: largest reprojection error of an inlier, as a share of the longer side."""
+    min_inliers: int = 20
+    """Scene coordinates: fewest inliers of an answer; below it there is none."""
 
     width: int = 224
-    """Width of the network's image in pixels."""
+    """Width of the network's image in pixels; scene coordinates: a multiple of 8."""
     height: int = 224
-    """Height of the network's image in pixels."""
+    """Height of the network's image in pixels; scene coordinates: a multiple of 8."""
     crop: Literal["center", "stretch"] = "center"
     """center: cut the largest centred region of that shape; stretch: take the whole picture."""
 
@@ -73,8 +85,12 @@ class AbsoluteConfig(FitConfig):
             "alpha": self.alpha >= 0,
             "step": self.step >= 2,
             "skip": self.skip >= 1,
-            "width": 16 <= self.width <= 4096,
-            "height": 16 <= self.height <= 4096,
+            "regions": 2 <= self.regions <= 4096,
+            "reprojection": self.reprojection >= 0,
+            "max_error": 0 < self.max_error <= 1,
+            "min_inliers": self.min_inliers >= 4,
+            "width": 16 <= self.width <= 4096 and self._whole_cells(self.width),
+            "height": 16 <= self.height <= 4096 and self._whole_cells(self.height),
             "augment_colour": 0 <= self.augment_colour <= 1,
             "augment_yaw_deg": 0 <= self.augment_yaw_deg <= 60,
             "augment_pitch_deg": 0 <= self.augment_pitch_deg <= 60,
@@ -82,6 +98,16 @@ class AbsoluteConfig(FitConfig):
             "augment_resolution": 1 <= self.augment_resolution <= 4,
         }
         refuse(self, wanted)
+
+    def _whole_cells(self, side: int) -> bool:
+        """Return whether a side has no part of a cell left over."""
+        return self.model != "scene_coordinates" or side % CELL_PX == 0
+
+    @property
+    def run_name(self) -> str:
+        """What a run is called where the user gives no name."""
+        own = self.model == "scene_coordinates"  # its network is no backbone
+        return self.model if own else f"{self.model}-{self.backbone}"
 
     @property
     def augments_pixels(self) -> bool:
@@ -101,13 +127,33 @@ class AbsoluteConfig(FitConfig):
         return "linear" if self.model == "posenet" else "mlp"
 
 
-def scratch_config(model: Literal["posenet", "mapnet"], max_seconds: float) -> AbsoluteConfig:
+def scratch_config(
+    model: Literal["posenet", "mapnet", "scene_coordinates"], max_seconds: float
+) -> AbsoluteConfig:
     """Return settings that train from scratch on two processor cores within a time budget.
 
     For portrait frames of one building floor, where no ImageNet weights are at hand. Tuples are
     spread wide: neighbouring frames look alike, and batches of them learn far slower. A step takes
     one core and the next batch the other: two threads in a step of this size wait for each other.
     """
+    if model == "scene_coordinates":
+        return AbsoluteConfig(
+            model=model,
+            width=96,
+            height=128,
+            crop="stretch",
+            dropout=0.2,
+            batch=8,
+            augment_colour=0.25,
+            augment_yaw_deg=20.0,
+            augment_pitch_deg=6.0,
+            augment_roll_deg=4.0,
+            epochs=0,
+            max_seconds=max_seconds,
+            learning_rate=2e-3,
+            clip_norm=1.0,
+            threads=1,
+        )
     return AbsoluteConfig(
         model=model,
         backbone="compact",

@@ -1,6 +1,7 @@
 """Scores of saved predictions; nothing here knows a model.
 
-``predictions.csv`` has one row a frame: image, split, the true pose and the predicted one.
+``predictions.csv`` has one row a frame: image, split, the true pose and the predicted one; the
+numbers of a frame without an answer are left empty.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,16 @@ PREDICTIONS_COLUMNS = (
 RECALL_THRESHOLDS = ((0.25, 2.0), (0.5, 5.0), (5.0, 10.0))
 
 
+class PosePredictions(Protocol):
+    """A model's answers: a batch of poses, or a list in which None is no answer."""
+
+    def __len__(self) -> int:
+        """Return how many images were asked about."""
+
+    def __getitem__(self, index: int, /) -> Pose | None:
+        """Return the world_from_cam of one of them."""
+
+
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """Predicted poses beside the true ones.
@@ -42,12 +53,14 @@ class Predictions:
         splits: (N,) the part each frame belongs to.
         true: (N,) world_from_cam.
         predicted: (N,) world_from_cam.
+        unanswered: (name, part) of the frames that got no answer; they are none of the N.
     """
 
     images: tuple[str, ...]
     splits: tuple[str, ...]
     true: Pose
     predicted: Pose
+    unanswered: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         counts = {len(self.images), len(self.splits), len(self.true), len(self.predicted)}
@@ -57,6 +70,41 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.images)
 
+    @classmethod
+    def of(
+        cls, images: Sequence[str], splits: Sequence[str], true: Pose, predicted: PosePredictions
+    ) -> Predictions:
+        """Return a model's answers, those without a pose apart."""
+        poses = [predicted[i] for i in range(len(predicted))]
+        index = np.array([i for i, pose in enumerate(poses) if pose is not None], dtype=np.int64)
+        return cls(
+            tuple(images[i] for i in index),
+            tuple(splits[i] for i in index),
+            true[index],
+            Pose.stack([pose for pose in poses if pose is not None]),
+            tuple((images[i], splits[i]) for i, pose in enumerate(poses) if pose is None),
+        )
+
+    @property
+    def all_splits(self) -> tuple[str, ...]:
+        """The part of every frame, answered or not."""
+        return (*self.splits, *(split for _, split in self.unanswered))
+
+    def scores(self) -> dict[str, Any]:
+        """Return :func:`scores`; errors are of the answered frames, shares of all.
+
+        Where frames got no answer, ``answered`` is the share of those that did.
+        """
+        asked = len(self) + len(self.unanswered)
+        if not self.unanswered:
+            return scores(self.predicted, self.true)
+        if not len(self):
+            return {"frames": asked, "answered": 0.0}
+        answered = len(self) / asked
+        found = scores(self.predicted, self.true)
+        within = {name: share * answered for name, share in found["recall"].items()}
+        return found | {"frames": asked, "answered": answered, "recall": within}
+
     def of_split(self, split: str) -> Predictions:
         """Return the frames of one part."""
         index = np.array([i for i, s in enumerate(self.splits) if s == split], dtype=np.int64)
@@ -65,6 +113,7 @@ class Predictions:
             tuple(self.splits[i] for i in index),
             self.true[index],
             self.predicted[index],
+            tuple(item for item in self.unanswered if item[1] == split),
         )
 
 
@@ -164,6 +213,8 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     numbers = np.concatenate([_numbers(predictions.true), _numbers(predictions.predicted)], axis=1)
     for image, split, row in zip(predictions.images, predictions.splits, numbers, strict=True):
         writer.writerow([image, split, *(f"{value:.9f}" for value in row)])
+    for image, split in predictions.unanswered:
+        writer.writerow([image, split, *[""] * (2 * len(_POSE))])
     write_text(path, stream.getvalue())
 
 
@@ -180,13 +231,15 @@ def read_predictions(path: Path) -> Predictions:
         raise InputError(f"{path} is wanted; run `sightline evaluate absolute RUN`") from error
     if not rows or tuple(rows[0]) != PREDICTIONS_COLUMNS:
         raise InputError(f"{path}: columns {','.join(PREDICTIONS_COLUMNS)} are wanted")
-    body = rows[1:]
+    body = [row for row in rows[1:] if any(row[2:])]
+    unanswered = tuple((row[0], row[1]) for row in rows[1:] if len(row) > 1 and not any(row[2:]))
     try:
         numbers = np.array([row[2:] for row in body], dtype=np.float64).reshape(len(body), 14)
         true, predicted = _pose(numbers[:, :7]), _pose(numbers[:, 7:])
     except (ValueError, GeometryError) as error:
         raise InputError(f"{path}: fourteen finite numbers a row are wanted ({error})") from error
-    return Predictions(tuple(r[0] for r in body), tuple(r[1] for r in body), true, predicted)
+    names, splits = tuple(row[0] for row in body), tuple(row[1] for row in body)
+    return Predictions(names, splits, true, predicted, unanswered)
 
 
 def _numbers(pose: Pose) -> Array:

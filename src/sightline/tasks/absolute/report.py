@@ -17,6 +17,7 @@ from sightline.records.figures import new_figure, save_figure
 from sightline.records.files import read_toml, write_text
 from sightline.records.tables import markdown_table
 from sightline.tasks.absolute.metrics import (
+    RECALL_THRESHOLDS,
     Predictions,
     error_curve,
     nearest_frame,
@@ -33,10 +34,13 @@ def score_rows(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
     """Return the score table: a header, then each part and its nearest-frame baseline."""
     unit = metrics["unit"]
     names = ("frames of", "answer", f"median {unit}", "median deg", f"mean {unit}", "mean deg")
-    rows: list[tuple[str, ...]] = [(*names, *_recall_names(metrics))]
+    rows: list[tuple[str, ...]] = [(*names, *_recall_names())]
     for split, table in metrics["splits"].items():
         leak = " (leak: between training frames)" if table.get("interleaved") else ""
-        rows.append((split + leak, metrics["run"], *_score_cells(table)))
+        answered = f" ({table['answered']:.0%} answered)" if "answered" in table else ""
+        rows.append((split + leak + answered, metrics["run"], *_score_cells(table)))
+        if "pose_graph" in table:
+            rows.append(("", "with the pose graph", *_score_cells(table["pose_graph"])))
         if "nearest_frame" in table:
             rows.append(("", "nearest training frame", *_score_cells(table["nearest_frame"])))
     return rows
@@ -60,8 +64,9 @@ def write_card(run_dir: Path) -> Path:
     """Write ``card.md``: what the model is, what it was made of, what it reached."""
     content = read_toml(run_dir / "config.toml")
     config, run = content["config"], content.get("run", {})
+    doubts = config["model"] == "scene_coordinates"
     lines = [
-        f"# {run_dir.name}: {config['model']} on {config['backbone']}",
+        f"# {run_dir.name}: {config['model']}" + ("" if doubts else f" on {config['backbone']}"),
         "",
         f"Absolute camera pose of the place `{Path(run.get('place', '')).name}`: one RGB image in, "
         f"world_from_cam out (quaternion wxyz; centre in {run.get('unit')}).",
@@ -74,7 +79,12 @@ def write_card(run_dir: Path) -> Path:
         f"- Trained on {run.get('training_frames')} frames, chosen on "
         f"{run.get('validation_frames')}; {run.get('epochs')} epochs, {run.get('seconds')} s, "
         f"best epoch {run.get('best_epoch')}, seed {config['seed']}",
-        '- Knows this place only, and answers for any image whatever: it has no "don\'t know".',
+        "- Knows this place only; "
+        + (
+            "an image in which too few cells agree gets no answer."
+            if doubts
+            else 'it answers for any image whatever: it has no "don\'t know".'
+        ),
         "",
     ]
     for path in sorted(run_dir.glob("metrics*.json"), key=lambda p: (len(p.stem), p.stem)):
@@ -84,13 +94,14 @@ def write_card(run_dir: Path) -> Path:
     return run_dir / "card.md"
 
 
-def _recall_names(metrics: dict[str, Any]) -> list[str]:
-    first = next(iter(metrics["splits"].values()))
-    return [f"within {name}" for name in first["recall"]]
+def _recall_names() -> list[str]:
+    return [f"within {metres:g}, {degrees:g} deg" for metres, degrees in RECALL_THRESHOLDS]
 
 
 def _score_cells(table: dict[str, Any]) -> tuple[str, ...]:
     names = ("median_position", "median_rotation_deg", "mean_position", "mean_rotation_deg")
+    if "recall" not in table:  # no frame was answered
+        return ("-",) * (len(names) + len(RECALL_THRESHOLDS))
     errors = tuple(
         f"{table[name]:.3f}" if "pos" in name else f"{table[name]:.2f}" for name in names
     )
@@ -115,7 +126,8 @@ def _draw_error_curves(path: Path, predictions: Predictions, training: Pose, uni
         axis.set_ylim(0, 1.02)
         axis.set_xlim(left=0)
         axis.grid(alpha=0.3)
-    axes[0].legend(loc="lower right", fontsize=8)
+    if len(predictions):  # else no curve has a name
+        axes[0].legend(loc="lower right", fontsize=8)
     return save_figure(figure, path)
 
 

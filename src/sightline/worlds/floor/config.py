@@ -49,6 +49,9 @@ class FloorConfig:
     """Photos of the second walk, spread over one loop."""
     plan_px_per_m: float = 50.0
     """Scale of the floor plan, in pixels a metre."""
+    people: int = 0
+    """People in the mapping walk's video, in turns ahead of the camera and coming towards it; exact
+    masks of them are written beside it."""
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -70,6 +73,8 @@ class FloorConfig:
                 "speed, frame rate, plan scale, loops, wall thickness, blur samples and second "
                 f"frames above 0 are wanted, {self} came"
             )
+        if self.people < 0:
+            raise InputError(f"0 or more people are wanted, {self.people} came")
         if self.shutter_s < 0 or self.noise < 0 or not 10 <= self.horizontal_fov_deg <= 120:
             raise InputError(
                 "a shutter time and noise of 0 or more and a field of view of 10 to 120 degrees "

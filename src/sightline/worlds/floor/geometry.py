@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.geometry.rotation import Array
 from sightline.worlds.canvas import TextureSpec
 from sightline.worlds.floor.building import furnish
 from sightline.worlds.floor.config import FloorConfig
@@ -57,13 +59,16 @@ def build_floor(config: FloorConfig) -> FloorWorld:
     layout = layout_floor(config)
     builder = furnish(layout)
     surfaces = tuple(builder.surfaces)
-    vertices, triangles = _tessellate(surfaces, layout)
+    points, normals, paint, triangles = tessellate(surfaces)
+    vertices = lit_vertices(points, normals, paint, layout)
     return FloorWorld(config, layout, surfaces, vertices, triangles, tuple(builder.specs))
 
 
-def _tessellate(
-    surfaces: tuple[Surface, ...], layout: FloorLayout
-) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
+def tessellate(surfaces: Sequence[Surface]) -> tuple[Array, Array, Array, NDArray[np.uint32]]:
+    """Return (V, 3) points, (V, 3) normals, (V, 7) paint and (T, 3) triangles of surfaces.
+
+    Paint is texture u, v, layer, tint red, green, blue, and glow.
+    """
     points, normals, rest, triangles, first = [], [], [], [], 0
     for surface in surfaces:
         u, v = (g.ravel() for g in np.meshgrid(surface.breaks_u, surface.breaks_v))
@@ -77,8 +82,18 @@ def _tessellate(
         corners = np.array([[0, 1, columns], [columns, 1, columns + 1]])
         triangles.append((first + cell[:, None, None] + corners).reshape(-1, 3))
         first += count
-    p, n, r = np.concatenate(points), np.concatenate(normals), np.concatenate(rest)
-    glow = r[:, 6:7]
-    light = np.where(glow > 0, glow, bake_light(p, n, layout)) * r[:, 3:6]
-    vertices = np.concatenate([p, r[:, :3], light], axis=1)
-    return vertices.astype(np.float32), np.concatenate(triangles).astype(np.uint32)
+    return (
+        np.concatenate(points),
+        np.concatenate(normals),
+        np.concatenate(rest),
+        np.concatenate(triangles).astype(np.uint32),
+    )
+
+
+def lit_vertices(
+    points: Array, normals: Array, paint: Array, layout: FloorLayout
+) -> NDArray[np.float32]:
+    """Return (V, 9) vertices of :func:`tessellate`'s points as the renderer takes them, lit."""
+    glow = paint[:, 6:7]
+    light = np.where(glow > 0, glow, bake_light(points, normals, layout)) * paint[:, 3:6]
+    return np.concatenate([points, paint[:, :3], light], axis=1).astype(np.float32)

@@ -62,7 +62,7 @@ def mapping_walk(config: FloorConfig, fps: float | None = None) -> list[tuple[fl
         fps: Poses a second; the video's rate where None.
     """
     rate = config.video_fps if fps is None else fps
-    duration = config.loops * _RingPath(config).seconds / config.speed_m_s
+    duration = config.loops * RingPath(config).seconds / config.speed_m_s
     stamps = np.arange(int(duration * rate)) / rate
     return _walk(config, stamps, _MAPPING)
 
@@ -77,7 +77,7 @@ def second_walk(config: FloorConfig) -> list[tuple[float, Pose]]:
 
     The timestamps start again at 0; ``config.second_frames`` photos over one loop.
     """
-    duration = _RingPath(config).seconds / config.speed_m_s
+    duration = RingPath(config).seconds / config.speed_m_s
     stamps = (np.arange(config.second_frames) + 0.5) / config.second_frames * duration
     return _walk(config, stamps, _SECOND)
 
@@ -88,7 +88,7 @@ def second_exposures(config: FloorConfig) -> Array:
     return rng.uniform(0.72, 1.18, config.second_frames)
 
 
-class _RingPath:
+class RingPath:
     """The corridor's middle line, a closed curve with round corners, by path length.
 
     It starts in the middle of the south side and runs anticlockwise seen from above.
@@ -145,7 +145,7 @@ class _RingPath:
 
 
 def _walk(config: FloorConfig, stamps: Array, swing: Swing) -> list[tuple[float, Pose]]:
-    path = _RingPath(config)
+    path = RingPath(config)
     along = path.along(stamps * config.speed_m_s)
     heading = path.heading(along)
     left = np.stack([-np.sin(heading), np.cos(heading)], axis=1)
@@ -166,7 +166,7 @@ def _walk(config: FloorConfig, stamps: Array, swing: Swing) -> list[tuple[float,
     return [(float(t), poses[i]) for i, t in enumerate(stamps)]
 
 
-def _glances(config: FloorConfig, path: _RingPath, along: Array) -> Array:
+def _glances(config: FloorConfig, path: RingPath, along: Array) -> Array:
     """Return (N,) 0..1, near 1 shortly before an opening of the island (on the left) is passed."""
     glance = np.zeros(len(along))
     for face in _opened_faces(config):

@@ -12,7 +12,9 @@ from PIL import Image
 
 from sightline.errors import InputError, RenderError
 from sightline.geometry import Camera
+from sightline.geometry.rotation import Array
 from sightline.media.encode import write_video
+from sightline.media.masks import mask_name, write_mask
 from sightline.records.depth import (
     DEPTH_CSV,
     DepthImage,
@@ -24,6 +26,7 @@ from sightline.records.files import atomic_path, digest, read_toml, write_toml
 from sightline.records.frames import PosedFrame, write_poses_csv
 from sightline.worlds.floor.config import FloorConfig
 from sightline.worlds.floor.geometry import build_floor
+from sightline.worlds.floor.people import Crowd
 from sightline.worlds.floor.plan import write_plan
 from sightline.worlds.floor.walks import (
     mapping_pose,
@@ -57,6 +60,8 @@ class FloorFiles:
         second_truth: ``poses.csv`` of the photos.
         second_depth: ``depth.csv`` of the photos, beside a folder of their exact depth.
         plan: ``plan.toml``, beside ``plan.png`` and ``walkable.png``.
+        masks: One mask a video frame, named as in ``truth``, black where it shows a person; only
+            where the floor has people.
     """
 
     root: Path
@@ -67,6 +72,7 @@ class FloorFiles:
     second_truth: Path
     second_depth: Path
     plan: Path
+    masks: Path
 
     @classmethod
     def at(cls, root: Path) -> FloorFiles:
@@ -75,6 +81,7 @@ class FloorFiles:
         return cls(
             root, root / "video.mp4", root / "truth.csv", root / "camera.toml",
             second / "images", second / "poses.csv", second / DEPTH_CSV, root / "plan.toml",
+            root / "masks",
         )  # fmt: skip
 
 
@@ -96,7 +103,7 @@ def write_floor(
         RenderError: There is no EGL.
     """
     report = progress or (lambda stage, fraction: None)
-    made_from = digest(_FORMAT, asdict(config))
+    made_from = _made_from(config)
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         marker = destination / "floor.toml"
         if marker.is_file() and read_toml(marker).get("digest") == made_from:
@@ -115,6 +122,14 @@ def write_floor(
     return FloorFiles.at(destination)
 
 
+def _made_from(config: FloorConfig) -> str:
+    """Return a digest of the config; floors without people keep the one of older versions."""
+    content = asdict(config)
+    if not config.people:
+        del content["people"]
+    return digest(_FORMAT, content)
+
+
 def _write_all(files: FloorFiles, config: FloorConfig, report: Progress) -> None:
     files.second_images.mkdir(parents=True)
     report("building the floor", 0.0)
@@ -124,9 +139,11 @@ def _write_all(files: FloorFiles, config: FloorConfig, report: Progress) -> None
     walk = mapping_walk(config)
     frames = [PosedFrame(f"{i:06d}", t, pose) for i, (t, pose) in enumerate(walk)]
     write_poses_csv(files.truth, frames)
-    with MeshRenderer(world) as renderer:
+    crowd = Crowd(world) if config.people else None
+    with MeshRenderer(world if crowd is None else crowd.world) as renderer:
         noise = _SensorNoise(config)
-        video = _video_frames(renderer, config, noise, report)
+        shots = _Shots(renderer, config, crowd, files.masks)
+        video = _video_frames(shots, config, noise, report)
         write_video(
             files.video, video, fps=config.video_fps, rotation_deg=ROTATION_DEG, crf=VIDEO_CRF
         )
@@ -136,18 +153,14 @@ def _write_all(files: FloorFiles, config: FloorConfig, report: Progress) -> None
 
 
 def _video_frames(
-    renderer: MeshRenderer, config: FloorConfig, noise: _SensorNoise, report: Progress
+    shots: _Shots, config: FloorConfig, noise: _SensorNoise, report: Progress
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield upright frames: renderings spread over the shutter time, averaged, with noise."""
     walk = mapping_walk(config)
     # Middles of equal parts: their mean is the frame's own time, to which the truth belongs.
     parts = (np.arange(config.blur_samples) + 0.5) / config.blur_samples - 0.5
     for i, (stamp, _) in enumerate(walk):
-        poses = mapping_pose(config, stamp + parts * config.shutter_s)
-        total = np.zeros((config.image_height, config.image_width, 3), np.uint16)
-        for part in range(len(poses)):
-            total += renderer.render_rgb(poses[part], config.camera)
-        yield noise.add(total // config.blur_samples)
+        yield noise.add(shots.take(f"{i:06d}", stamp + parts * config.shutter_s))
         report("rendering the mapping walk", 0.95 * (i + 1) / len(walk))
 
 
@@ -210,6 +223,35 @@ def write_camera(path: Path, camera: Camera) -> None:
             "params": list(camera.params),
         },
     )
+
+
+class _Shots:
+    """Pictures along the mapping walk, blurred by its motion; masks of the people in them."""
+
+    def __init__(
+        self, renderer: MeshRenderer, config: FloorConfig, crowd: Crowd | None, masks: Path
+    ) -> None:
+        self._renderer, self._config, self._crowd, self._masks = renderer, config, crowd, masks
+        if crowd is not None:
+            masks.mkdir()
+
+    def take(self, name: str, seconds: Array) -> NDArray[np.uint16]:
+        """Return the mean of the pictures at some times; its mask holds whoever is in any."""
+        config, poses = self._config, mapping_pose(self._config, seconds)
+        total = np.zeros((config.image_height, config.image_width, 3), np.uint16)
+        people = np.zeros(total.shape[:2], bool)
+        for part, second in enumerate(seconds):
+            if self._crowd is None:
+                total += self._renderer.render_rgb(poses[part], config.camera)
+                continue
+            picture, seen = self._crowd.photograph(
+                self._renderer, float(second), poses[part], config.camera
+            )
+            total += picture
+            people |= seen
+        if self._crowd is not None:
+            write_mask(self._masks / mask_name(name), ~people)
+        return total // len(seconds)
 
 
 class _SensorNoise:

@@ -1,0 +1,277 @@
+"""Checks of the map: finished, whole, closed, in agreement with its frames."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from sightline.app.doctor.examination import Examination
+from sightline.app.doctor.findings import (
+    Finding,
+    build_anew,
+    command,
+    graded,
+    listed,
+    more_frames,
+    next_quality,
+    share_of,
+)
+from sightline.reconstruction import doctor
+from sightline.reconstruction.config import LOOP_GAP
+
+#: Share of frames left out. A walk maps whole where all went well; with a fifth missing there are
+#: stretches where a visitor cannot be placed, with half missing most of the building is.
+LEFT_OUT_NOTE, LEFT_OUT_WARNING, LEFT_OUT_PROBLEM = 0.05, 0.2, 0.5
+#: Frames in maps that are not used, as a share of all.
+REJECTED_WARNING = 0.05
+#: Median reprojection error of the frames, in pixels at a longer side of 1000. An observation may
+#: be 2 px off (reconstruction.config); a map whose middle is half of that does not fit.
+ERROR_PX, ERROR_PROBLEM_PX = 1.0, 2.0
+#: A frame this many times worse than the median frame, and worse than half the bound, stands out.
+ERROR_FACTOR = 3.0
+#: Share of such frames that is more than a stray one.
+STRAY_WARNING = 0.05
+#: Gap at a return as a share of the walk between. A corridor of 45 m that was not closed drifts by
+#: 10 cm, 0.2%; a closed one stays below. In metres a gap below 5 cm passes however short the walk.
+GAP_SHARE, GAP_PROBLEM_SHARE, GAP_FINE_M = 0.002, 0.02, 0.05
+#: COLMAP takes a frame into the map on 30 points; with fewer left its pose is loose.
+FEW_POINTS = doctor.FEW_MATCHES
+#: With so many loose frames the map is a chain of guesses.
+LOOSE_PROBLEM = 0.3
+
+
+def check_build(exam: Examination) -> Finding:
+    """Return whether a build was finished, and whether its files read."""
+    source = exam.place.content.get("source", "VIDEO")
+    go_on = command("build", source, exam.place.root)
+    if exam.damage:
+        why = next(iter(exam.damage.values()))
+        return Finding(
+            "build",
+            "problem",
+            f"{len(exam.damage)} damaged: {listed(list(exam.damage))} ({why})",
+            "every file reads",
+            "build the place again beside this one, or take the file from a copy",
+            build_anew(exam),
+        )
+    if not exam.built_here and exam.model is not None:
+        return Finding("build", "good", "poses and map came with the images")
+    if not exam.built_here:
+        return Finding(
+            "build",
+            "note",
+            "poses came with the images: there is no map to check",
+            advice="photos are placed by networks alone; a map of the same images refines them",
+            fix=build_anew(exam),
+        )
+    if exam.missing_stages:
+        return Finding(
+            "build",
+            "problem",
+            f"stopped before {exam.missing_stages[0]}",
+            "every stage finished",
+            "finished stages are kept; the same command goes on from there",
+            go_on,
+        )
+    if exam.model is None:
+        return Finding(
+            "build",
+            "problem",
+            "every stage finished, and there is no map",
+            "a map",
+            "the same command makes it again, or says why there is none",
+            go_on,
+        )
+    return Finding("build", "good", "every stage finished", "every stage finished")
+
+
+def check_registered(exam: Examination) -> Finding:
+    """Return how many frames have a pose, and why the others do not."""
+    count, total = len(exam.posed), len(exam.frames)
+    left = (total - count) / total
+    severity = graded(left, note=LEFT_OUT_NOTE, warning=LEFT_OUT_WARNING, problem=LEFT_OUT_PROBLEM)
+    if count < doctor.FEWEST_FRAMES:
+        severity = "problem"
+    out = tuple(f.image for f in exam.frames if f.world_from_cam is None)
+    causes = Counter((exam.report.get("unregistered") or {}).values())
+    advice, flags = "", tuple[object, ...]()
+    if out:
+        likely = causes.most_common(1)[0][0] if causes else ""
+        says, flags = _remedy(exam, likely)
+        why = ", ".join(f"{cause}: {n}" for cause, n in causes.most_common())
+        advice = f"{why}; {says}" if why else says
+    return Finding(
+        "frames in the map",
+        severity,
+        share_of(count, total),
+        f"{100 * (1 - LEFT_OUT_NOTE):.0f}% or more",
+        advice,
+        build_anew(exam, *flags) if out and severity != "good" else "",
+        left,
+        LEFT_OUT_NOTE,
+        out,
+    )
+
+
+def _remedy(exam: Examination, cause: str) -> tuple[str, tuple[object, ...]]:
+    if cause == doctor.BLUR:
+        return "take the sharpest frames", ("--frames.sharpest",)
+    if cause == doctor.TEXTURELESS:
+        return "take more features, or turn the camera away from bare walls", next_quality(exam)
+    if cause == doctor.REJECTED:
+        return "spend more on the map", next_quality(exam)
+    return "take more frames, or walk slower", more_frames(exam)
+
+
+def check_components(exam: Examination) -> Finding | None:
+    """Return into how many maps the frames fell; None where none was made."""
+    if not exam.models:
+        return None
+    others = exam.models[1:]
+    # Maps overlap: what is in the chosen one too is not lost.
+    lost = max(0, min(sum(others), len(exam.frames) - exam.models[0]))
+    share = lost / len(exam.frames)
+    severity = graded(share, note=0.0, warning=REJECTED_WARNING, problem=1.0)
+    return Finding(
+        "components",
+        severity,
+        f"maps of {_numbers(exam.models)} frames" if others else "one map",
+        "no frame in another map than the largest",
+        "the largest is used; film once more between the parts, or take more frames"
+        if lost
+        else "",
+        build_anew(exam, *more_frames(exam)) if lost else "",
+        share,
+        0.0,
+    )
+
+
+def scaled_errors_px(exam: Examination) -> dict[str, float]:
+    """Return name -> median reprojection error in pixels of a picture not longer than 1000.
+
+    An error means the same then in small and in large pictures.
+    """
+    if exam.model is None or exam.fit is None:
+        return {}
+    cameras = exam.model.cameras
+    longest = {k: max(camera.width, camera.height) for k, camera in cameras.items()}
+    return {
+        name: error * min(1.0, 1000 / longest[exam.model.frames[name].camera_id])
+        for name, error in zip(exam.fit.names, exam.fit.errors_px.tolist(), strict=True)
+        if np.isfinite(error)
+    }
+
+
+def check_reprojection(exam: Examination) -> Finding | None:
+    """Return how far map points lie from where frames see them; None without a map."""
+    errors = scaled_errors_px(exam)
+    if not errors:
+        return None
+    middle = float(np.median(list(errors.values())))
+    bound = max(ERROR_FACTOR * middle, ERROR_PX / 2)
+    worse = sorted((n for n, e in errors.items() if e > bound), key=lambda n: -errors[n])
+    severity = graded(middle, note=ERROR_PX, warning=ERROR_PX, problem=ERROR_PROBLEM_PX)
+    advice = "the map does not fit its pictures: check the intrinsics" if severity != "good" else ""
+    if severity == "good" and worse:
+        severity = "warning" if len(worse) > STRAY_WARNING * len(errors) else "note"
+        advice = "frames that do not fit the map: moving things, blur, or poses that are wrong"
+    stray = f"; {len(worse)} above {bound:.2f} px ({listed(worse)})" if worse else ""
+    return Finding(
+        "reprojection error",
+        severity,
+        f"median frame {middle:.2f} px, worst {max(errors.values()):.2f} px{stray}",
+        f"median {ERROR_PX:g} px, each frame {ERROR_FACTOR:g} times the median",
+        advice,
+        build_anew(exam, *next_quality(exam)) if severity != "good" else "",
+        middle,
+        ERROR_PX,
+        tuple(worse),
+    )
+
+
+def check_points_seen(exam: Examination) -> Finding | None:
+    """Return frames that hang on few points; None without a map."""
+    if exam.fit is None:
+        return None
+    seen = exam.fit.observations
+    few = np.flatnonzero(seen < FEW_POINTS)
+    names = tuple(exam.fit.names[i] for i in few[np.argsort(seen[few], kind="stable")])
+    share = len(few) / max(len(seen), 1)
+    return Finding(
+        "points seen",
+        graded(share, note=0.0, warning=STRAY_WARNING, problem=LOOSE_PROBLEM),
+        f"median {np.median(seen):.0f} map points a frame, fewest {seen.min()}"
+        + (f" ({len(names)} frames below: {listed(names)})" if names else ""),
+        f"{FEW_POINTS} in every frame",
+        "their poses are loose; take more frames there, or more features" if names else "",
+        build_anew(exam, *next_quality(exam)) if names else "",
+        share,
+        0.0,
+        names,
+    )
+
+
+def check_loop(exam: Examination) -> Finding | None:
+    """Return the gap where the walk comes back to a spot; None without a map and times."""
+    if exam.revisits is None:
+        return None
+    middle = exam.revisits.middle
+    if middle is None:
+        return _no_return(exam)
+    scale = exam.place.world_from_map.scale
+    gap, path = middle.gap * scale, middle.path * scale
+    share = gap / max(path, 1e-12)
+    fine = exam.place.unit == "m" and gap <= GAP_FINE_M
+    severity = (
+        "good"
+        if fine
+        else graded(share, note=GAP_SHARE, warning=GAP_SHARE, problem=GAP_PROBLEM_SHARE)
+    )
+    return Finding(
+        "loop gap",
+        severity,
+        f"{gap:.3g} {exam.unit} and {middle.turn_deg:.1f} deg after a way of {path:.3g} "
+        f"({100 * share:.2f}%; {len(exam.revisits.gaps)} returns measured)",
+        f"{100 * GAP_SHARE:g}% of the way" + (f", or {GAP_FINE_M:g} m" if exam.unit == "m" else ""),
+        "" if severity == "good" else "the map has what is one spot twice; more frames close it",
+        "" if severity == "good" else build_anew(exam, *more_frames(exam)),
+        share,
+        GAP_SHARE,
+        () if severity == "good" else (middle.b, middle.a),
+    )
+
+
+def _no_return(exam: Examination) -> Finding:
+    """Return what the build's own search for loops says where no return could be measured."""
+    loops = exam.report.get("loops") or {}
+    asking = [
+        row
+        for row in loops.get("candidates") or []
+        if not row.get("believed")
+        and str(row.get("reason", "")).startswith("asks for a correction")
+    ]
+    if asking and not loops.get("closed"):
+        return Finding(
+            "loop gap",
+            "warning",
+            f"{len(asking)} pairs of frames look like one spot; the map has them far apart "
+            f"({asking[0]['a']} and {asking[0]['b']} {asking[0]['reason']})",
+            "no such pair",
+            "either the building repeats itself, or the walk returned and the map does not show it",
+            build_anew(exam, *more_frames(exam)),
+            frames=(str(asking[0]["b"]), str(asking[0]["a"])),
+        )
+    few = len(exam.posed) <= LOOP_GAP
+    return Finding(
+        "loop gap",
+        "note",
+        f"not measured: {len(exam.posed)} frames are too few"
+        if few
+        else "not measured: the walk comes back to no spot",
+        advice="" if few else "a walk that returns to its start shows its own drift",
+    )
+
+
+def _numbers(values: list[int]) -> str:
+    return ", ".join(str(v) for v in values)

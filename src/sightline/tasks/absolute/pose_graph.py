@@ -1,0 +1,224 @@
+"""MapNet+PGO: absolute answers for a video's frames and its odometry, put together.
+
+Brahmbhatt et al. 2018 (MapNet), Sec. 3.3, over the whole video instead of a window of seven frames,
+with every term weighed by its own doubt, outliers let go, and lengths of steps that nobody knows
+found on the way. Imports without torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sightline.errors import InputError
+from sightline.geometry import Camera, Pose
+from sightline.geometry.pose_graph import (
+    PoseGraph,
+    PoseGraphOptions,
+    PoseGraphSolution,
+    PosePriors,
+    RelativePoses,
+    diagonal_covariance,
+    solve_pose_graph,
+)
+from sightline.geometry.rotation import Array, rotation_angle
+from sightline.media import exif_focal_px, read_photo
+from sightline.reconstruction.odometry import Odometry, VisualOdometry
+from sightline.reconstruction.refine import camera_for_photo
+
+#: Median length of three standard normal numbers.
+_MEDIAN_OF_THREE = 1.5382
+#: Fewest answers that tell how far answers are off.
+_LEAST_TO_JUDGE = 8
+#: How much the data may change a doubt that was given, either way.
+_LEAST_CHANGE, _MOST_CHANGE = 0.3, 10.0
+#: A network's doubt before it is judged: this share of the walk's own spread, and an angle.
+_NETWORK_SHARE, _NETWORK_DEG = 0.2, 10.0
+
+
+@dataclass(frozen=True)
+class SmoothingConfig:
+    """How a video's answers are smoothed."""
+
+    walking: float = 1.5
+    """Speed of the camera where odometry is lost (standard deviation), in the world's unit a
+    second."""
+    turning_deg: float = 60.0
+    """Turn of the camera there, in degrees a second."""
+    longest_gap_s: float = 5.0
+    """Frames farther apart in time are not tied without odometry."""
+    rounds: int = 2
+    """How often the doubt of answers is judged anew by how they fit."""
+    graph: PoseGraphOptions = field(default_factory=PoseGraphOptions)
+    """How the graph is solved."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Absolute answers for a video's frames, before smoothing.
+
+    Attributes:
+        poses: N world_from_cam; None where there is no answer.
+        position_sigma: (N,) standard deviation of each coordinate, in the world's unit.
+        rotation_sigma: (N,) of the rotation about each axis, in radians.
+        judged: (N,) whether the doubt is a guess, to be judged by how the answers fit.
+    """
+
+    poses: Sequence[Pose | None]
+    position_sigma: Array
+    rotation_sigma: Array
+    judged: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        shape = (len(self.poses),)
+        for name in ("position_sigma", "rotation_sigma", "judged"):
+            kind = bool if name == "judged" else np.float64
+            value = np.broadcast_to(np.asarray(getattr(self, name), dtype=kind), shape)
+            object.__setattr__(self, name, value)
+        if not ((self.position_sigma > 0).all() and (self.rotation_sigma > 0).all()):
+            raise InputError("standard deviations above 0 are wanted for all answers")
+
+    @property
+    def frames(self) -> NDArray[np.int64]:
+        """(M,) the frames with an answer."""
+        return np.array([i for i, pose in enumerate(self.poses) if pose is not None], np.int64)
+
+    def priors(self) -> PosePriors:
+        """Return the answers as priors."""
+        rows = self.frames
+        return PosePriors(
+            rows,
+            Pose.stack([pose for pose in self.poses if pose is not None]),
+            diagonal_covariance(self.position_sigma[rows], self.rotation_sigma[rows]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Smoothed:
+    """A smoothed trajectory.
+
+    Attributes:
+        poses: N world_from_cam; None where nothing says where the frame was taken.
+        weights: (N,) how much the frame's own answer still counts, 0 to 1; 0 where it had none.
+        position_sigma: What the answers' doubt was judged to be, (N,), in the world's unit.
+    """
+
+    poses: list[Pose | None]
+    weights: Array
+    position_sigma: Array
+
+
+def smooth(
+    answers: Answers,
+    odometry: Odometry,
+    timestamps_s: Sequence[float],
+    config: SmoothingConfig | None = None,
+) -> Smoothed:
+    """Return the trajectory that answers and odometry make most likely together.
+
+    Args:
+        answers: For all frames.
+        odometry: Between them.
+        timestamps_s: (N,) of the frames, increasing.
+        config: How.
+
+    Raises:
+        InputError: Answers, odometry and times are not of the same frames.
+    """
+    config = config or SmoothingConfig()
+    count = len(answers.poses)
+    if odometry.frames != count or len(timestamps_s) != count:
+        raise InputError(
+            f"odometry and times of {count} frames are wanted, {odometry.frames} and "
+            f"{len(timestamps_s)} came"
+        )
+    if not len(answers.frames):
+        return Smoothed([None] * count, np.zeros(count), answers.position_sigma)
+    walking = _walking(odometry, np.asarray(timestamps_s, dtype=np.float64), config)
+    relative = RelativePoses.union([odometry.relative, walking])
+
+    def solved(given: Answers) -> PoseGraphSolution:
+        graph = PoseGraph(count, given.priors(), relative, odometry.ratios)
+        return solve_pose_graph(graph, config.graph)
+
+    found = solved(answers)
+    for _ in range(config.rounds):
+        judged = _judged_by(answers, found.world_from_cam)
+        if judged is answers:
+            break
+        answers = judged
+        found = solved(answers)
+    weights = np.zeros(count)
+    weights[answers.frames] = found.prior_weights
+    poses = [found.world_from_cam[i] if found.determined[i] else None for i in range(count)]
+    return Smoothed(poses, weights, answers.position_sigma)
+
+
+def _walking(odometry: Odometry, stamps: Array, config: SmoothingConfig) -> RelativePoses:
+    """Return ties over steps that odometry lost: nobody walks or turns faster than people do."""
+    gap = np.diff(stamps)
+    a = np.flatnonzero(~odometry.tied() & (gap <= config.longest_gap_s))
+    seconds = np.maximum(gap[a], 1e-3)
+    return RelativePoses(
+        a,
+        a + 1,
+        Pose.identity((len(a),)),
+        diagonal_covariance(config.walking * seconds, np.deg2rad(config.turning_deg) * seconds),
+        np.ones(len(a), bool),
+    )
+
+
+def _judged_by(answers: Answers, found: Pose) -> Answers:
+    """Return answers whose guessed doubts fit how far they are from a trajectory, on the median."""
+    rows = answers.frames[answers.judged[answers.frames]]
+    if len(rows) < _LEAST_TO_JUDGE:
+        return answers
+    given = Pose.stack([pose for i in rows if (pose := answers.poses[i]) is not None])
+    off = np.linalg.norm(given.translation - found.translation[rows], axis=1)
+    turned = rotation_angle(given.q_wxyz, found.q_wxyz[rows])
+    position, rotation = answers.position_sigma.copy(), answers.rotation_sigma.copy()
+    for sigma, length in ((position, off), (rotation, turned)):
+        factor = float(np.median(length / sigma[rows])) / _MEDIAN_OF_THREE
+        sigma[rows] *= min(max(factor, _LEAST_CHANGE), _MOST_CHANGE)
+    return Answers(answers.poses, position, rotation, answers.judged)
+
+
+def smooth_walk(
+    predicted: Sequence[Pose | None],
+    images: Sequence[Path],
+    camera: Camera | None,
+    timestamps_s: Sequence[float],
+    progress: Callable[[str, float], None] = lambda _stage, _done: None,
+) -> Smoothed:
+    """Return a network's answers for a walk, smoothed over it by what its images say of the motion.
+
+    Args:
+        predicted: The network's, in the walk's order; None where it has no answer.
+        images: The frames' files.
+        camera: That the place was seen with; None guesses a usual field of view.
+        timestamps_s: Of the frames, increasing.
+        progress: Called with a text and the share done.
+
+    Raises:
+        MediaError: An image does not read.
+    """
+    odometry = VisualOdometry()
+    for i, path in enumerate(images):
+        image = read_photo(path)
+        height, width = image.shape[:2]
+        likely = camera or Camera.guess(width, height)
+        odometry.add(image, camera_for_photo(likely, width, height, exif_focal_px(path)))
+        progress("matching the walk's frames", (i + 1) / len(images))
+    known = [pose for pose in predicted if pose is not None]
+    reach = np.linalg.norm(Pose.stack(known).translation.std(axis=0)) if known else 1.0
+    answers = Answers(
+        predicted,
+        np.array(_NETWORK_SHARE * max(float(reach), 1e-9)),
+        np.array(np.deg2rad(_NETWORK_DEG)),
+        np.array(True),
+    )
+    return smooth(answers, odometry.result(), timestamps_s)
