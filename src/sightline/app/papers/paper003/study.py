@@ -211,7 +211,8 @@ class Study:
             f"{count} images with depth of {len(sources(parts.labelled.part('train')))} scenes, "
             f"{len(parts.hidden)} without of {len(sources(parts.hidden))}; every row: "
             f"{config.encoder} at {config.width:g} of its channels, "
-            f"{start_in_words(config.encoder_weights)}, {config.frame_width}x{config.frame_height}, "
+            f"{start_in_words(config.encoder_weights)}, "
+            f"{config.frame_width}x{config.frame_height}, "
             f"seed {config.seed}, {budget}; the "
             "method: ViT-L from DINOv2's weights, 518x518, 1.5M images with depth, 62M without"
         )
