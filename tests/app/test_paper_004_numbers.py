@@ -96,6 +96,8 @@ def test_nine_qualities_and_others_for_the_test():
     assert quick.images == 240
     assert quick.compressed() == config.compressed()[:3]
     assert Paper004Config(quick=True, images=100).effective.images == 100
+    assert quick.weights == "none"  # the objects network's ResNet is wider
+    assert Paper004Config(quick=True, weights="imagenet").effective.weights == "imagenet"
 
 
 @pytest.mark.parametrize(

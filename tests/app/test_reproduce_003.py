@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from sightline.app.papers import find_paper
+from sightline.app.papers.objects_resnet import objects_resnet
 from sightline.app.papers.paper003 import conclusions
 from sightline.app.papers.paper003.ablation import RowScore, spreads
 from sightline.app.papers.paper003.config import Paper003Config
@@ -25,7 +26,6 @@ from sightline.app.papers.paper003.study import (
     Study,
     divide,
     kinds_of,
-    objects_encoder,
     readable,
     source_of,
 )
@@ -380,7 +380,7 @@ def test_perturbations_show_what_they_say() -> None:
 
 
 def test_the_objects_networks_resnet_is_taken_whole() -> None:
-    spec, file = objects_encoder()
+    spec, file = objects_resnet()
     encoder = frozen_encoder(f"{spec}:{file}")
     network = need_default_model().network
     images = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
@@ -398,7 +398,7 @@ def test_the_objects_networks_resnet_is_taken_whole() -> None:
 def test_the_networks_start_from_the_objects_networks_resnet(tmp_path: Path) -> None:
     study = Study(None, tmp_path, Paper003Config(), lambda _stage, _fraction: None)
     settings = study.training()
-    assert settings.weights == str(objects_encoder()[1])
+    assert settings.weights == str(objects_resnet()[1])
     loaded = create_model(settings).state_dict()["encoder.conv1.weight"]
     fresh = create_model(settings, weights="none").state_dict()["encoder.conv1.weight"]
     assert (loaded != fresh).any()

@@ -37,6 +37,7 @@ SMALL = Paper004Config(
     minutes=0.0,
     epochs=1,
     width=0.1,
+    weights="none",
     frame_px=32,
     batch=16,
 )

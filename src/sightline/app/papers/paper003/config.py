@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sightline.app.papers.objects_resnet import OBJECTS
 from sightline.learning.config import refuse
 from sightline.tasks.depth.config import DepthConfig
-
-#: What the encoder starts from where nothing is downloaded.
-OBJECTS = "objects"
 
 Table = Literal["ablation", "metrics", "classification"]
 Picture = Literal["colour", "grey"]

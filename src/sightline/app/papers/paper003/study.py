@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.app.papers.paper003.config import OBJECTS, Paper003Config
+from sightline.app.papers.objects_resnet import objects_resnet, start_in_words, start_of
+from sightline.app.papers.paper003.config import Paper003Config
 from sightline.errors import InputError, SightlineError
 from sightline.learning.fit import HISTORY
-from sightline.learning.runs import WEIGHTS, read_run_table
+from sightline.learning.runs import read_run_table
 from sightline.records.depth import DepthImage, DepthSet
 from sightline.records.files import digest
 from sightline.tasks.depth.config import DepthConfig
@@ -158,16 +159,13 @@ class Study:
 
     def training(self, **changes: Any) -> DepthConfig:
         """Return one training's settings: the student's but for what is changed."""
-        start = self.config.encoder_weights
-        if start == OBJECTS:
-            start = str(objects_encoder()[1])
-        return self.config.training(weights=start, **changes)
+        return self.config.training(weights=start_of(self.config.encoder_weights), **changes)
 
     def features(self) -> str:
         """Return the frozen encoder that features are aligned with, by its name for settings."""
         if self.config.features:
             return self.config.features
-        spec, file = objects_encoder()
+        spec, file = objects_resnet()
         return f"{spec}:{file}"
 
     def about(self, key: str) -> dict[str, Any]:
@@ -212,18 +210,12 @@ class Study:
         return (
             f"{count} images with depth of {len(sources(parts.labelled.part('train')))} scenes, "
             f"{len(parts.hidden)} without of {len(sources(parts.hidden))}; every row: "
-            f"{config.encoder} at {config.width:g} of its channels, {self._start()}, "
-            f"{config.frame_width}x{config.frame_height}, seed {config.seed}, {budget}; the "
+            f"{config.encoder} at {config.width:g} of its channels, "
+            f"{start_in_words(config.encoder_weights)}, "
+            f"{config.frame_width}x{config.frame_height}, "
+            f"seed {config.seed}, {budget}; the "
             "method: ViT-L from DINOv2's weights, 518x518, 1.5M images with depth, 62M without"
         )
-
-    def _start(self) -> str:
-        """Return what the encoder starts from, in words."""
-        if self.config.encoder_weights == "none":
-            return "from scratch"
-        if self.config.encoder_weights == OBJECTS:
-            return "started from the ResNet of the package's objects network"
-        return f"started from {self.config.encoder_weights}"
 
     def features_note(self) -> str:
         """Return which frozen encoder the last row is aligned with, in words."""
@@ -336,15 +328,6 @@ def render_world(folder: Path, config: Paper003Config, progress: Progress) -> De
     if config.scenes:
         world = replace(world, scenes=config.scenes)
     return write_depth_world(folder, world, progress)
-
-
-def objects_encoder() -> tuple[str, Path]:
-    """Return name and width of the ResNet of the package's objects network, and its file."""
-    from sightline.tasks.objects.checkpoint import BUNDLED
-    from sightline.tasks.objects.config import read_config
-
-    config = read_config(BUNDLED / "config.toml")
-    return f"{config.backbone}@{config.width:g}", BUNDLED / WEIGHTS
 
 
 def _passes(count: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sightline.app.papers.objects_resnet import start_in_words
 from sightline.app.papers.paper004 import answers
 from sightline.app.papers.paper004.conclusions import Target, combined_note, target_note
 from sightline.app.papers.paper004.intervals import Share
@@ -158,8 +159,8 @@ def _settings(study: Study, task: Task) -> str:
     return (
         f"{len({i.image for i in data.items})} pictures of {count['train']} + "
         f"{count['validation']} + {count['test']} sources (training, validation, test), JPEG "
-        f"qualities {config.qualities}; {config.backbone} at {config.width:g} of its channels from "
-        f"{config.weights} weights, {config.frame_px} px, {budget} each; balanced copies are in "
-        "the training part alone; thresholds of predictors and of rules are chosen on validation "
-        "for the best balanced accuracy"
+        f"qualities {config.qualities}; {config.backbone} at {config.width:g} of its channels, "
+        f"{start_in_words(config.weights)}, {config.frame_px} px, {budget} each; "
+        "balanced copies are in the training part alone; thresholds of predictors and of rules "
+        "are chosen on validation for the best balanced accuracy"
     )

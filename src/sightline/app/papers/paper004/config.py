@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sightline.app.papers.objects_resnet import OBJECTS
 from sightline.errors import InputError
 from sightline.learning.config import refuse
 from sightline.media.distortions import Distortion, parse_distortion
@@ -61,15 +62,16 @@ class Paper004Config:
     """Predictor: any classifier of torchvision; the paper's is resnet18."""
     width: float = 0.5
     """Its channels over its own; the paper's 1."""
-    weights: str = "none"
-    """What it starts from: none, imagenet, or a FILE."""
+    weights: str = OBJECTS
+    """What it starts from, as the paper's from ImageNet's weights: objects: the ResNet of the
+    package's objects network (resnet18 at 0.5); none; imagenet; or a FILE."""
     frame_px: int = 64
     """Side of the frames it sees, in pixels; the paper's 224."""
     batch: int = 64
     """Images a step."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
     """How weights follow their gradients; the paper's is sgd."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     """Highest learning rate; the paper's 1e-4 is for sgd from ImageNet weights."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic of the networks; auto takes bfloat16 where the processor has it built in."""
@@ -137,6 +139,7 @@ class Paper004Config:
             minutes=0.0,
             epochs=min(self.epochs or 2, 2),
             width=min(self.width, 0.25),
+            weights="none" if self.weights == OBJECTS else self.weights,
             frame_px=min(self.frame_px, 64),
         )
 

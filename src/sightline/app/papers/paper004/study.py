@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from sightline.app.papers.objects_resnet import start_of
 from sightline.app.papers.paper004.config import Paper004Config, listed
 from sightline.app.papers.paper004.published import COMMON
 from sightline.datasets.utility import draw_images, draw_splits, open_pristine
@@ -19,6 +20,7 @@ from sightline.tasks.utility.definition import combined
 from sightline.tasks.utility.label_options import LabelOptions
 
 if TYPE_CHECKING:
+    from sightline.tasks.utility.config import UtilityConfig
     from sightline.tasks.utility.predict import UtilityModel
 
 Progress = Callable[[str, float], None]
@@ -163,7 +165,7 @@ class Study:
         if key not in self._runs:
             from sightline.tasks.utility.task import train_utility
 
-            data, settings = self.labels_of(task, machine, kind), self.config.training()
+            data, settings = self.labels_of(task, machine, kind), self.training()
             name = "-".join((task, *([kind] if kind != "jpeg" else []), machine.replace("/", "_")))
             run_dir = self.folder / "runs" / f"{name}-{digest(settings, list(data.items))[:8]}"
 
@@ -175,6 +177,10 @@ class Study:
             for file in (data.root / "cache").glob("utility-*"):
                 file.unlink()
         return self._runs[key]
+
+    def training(self) -> UtilityConfig:
+        """Return every predictor's settings."""
+        return self.config.training(weights=start_of(self.config.weights))
 
     def predictor(self, task: Task, machine: str = COMMON, kind: Kind = "jpeg") -> UtilityModel:
         """Return a finished predictor, ready to answer."""
