@@ -292,12 +292,15 @@ def test_low_contrast_is_no_blur(exam: Examination) -> None:
 
 
 def test_dark_and_burnt_frames(exam: Examination) -> None:
-    night = dataclasses.replace(exam.pictures[NAMES[4]], brightness=9.0, black=0.7)
+    night = dataclasses.replace(
+        exam.pictures[NAMES[4]], brightness=9.0, black=0.7, sharpness=1.0, contrast=1.0
+    )
     exam.pictures[NAMES[4]] = night
     exam.pictures[NAMES[30]] = dataclasses.replace(exam.pictures[NAMES[30]], burnt=0.4)
     found = of(exam, "light")
     assert (found.severity, found.frames) == ("note", (NAMES[4], NAMES[30]))
     assert "1 too dark (0004.png); 1 burnt out (0030.png)" in found.measured
+    assert of(exam, "blur").severity == "good"  # a frame without light has no edges
     exam.pictures |= dict.fromkeys(NAMES[10:35], night)
     found = of(exam, "light")
     assert found.severity == "problem"
