@@ -35,8 +35,8 @@ STRAY_WARNING = 0.05
 #: Gap at a return as a share of the walk between. A corridor of 45 m that was not closed drifts by
 #: 10 cm, 0.2%; a closed one stays below. In metres a gap below 5 cm passes however short the walk.
 GAP_SHARE, GAP_PROBLEM_SHARE, GAP_FINE_M = 0.002, 0.02, 0.05
-#: The build refuses pairs that ask for a shift which no drift explains; where they are more than this
-#: share of the pairs it could place, the map is doubted and not the pairs.
+#: The build refuses pairs that ask for a shift which no drift explains; where they are more than
+#: this share of the pairs it could place, the map is doubted and not the pairs.
 ASKING_SHARE = 0.5
 _ASKS = "asks for a correction"
 #: COLMAP takes a frame into the map on 30 points; with fewer left its pose is loose.
