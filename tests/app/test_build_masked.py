@@ -65,8 +65,10 @@ def test_masks_keep_people_out_of_the_map(tmp_path: Path) -> None:
 
     assert on_people(plain, masks) > 0.02
     assert on_people(masked, masks) == 0.0
-    poses = stack_poses(masked.frames())
-    assert absolute_trajectory_error(poses, true).rmse < 0.03
+    # Measured: 2.9 cm without masks, 0.6 cm with them.
+    off = [absolute_trajectory_error(stack_poses(p.frames()), true).rmse for p in (plain, masked)]
+    assert off[1] < 0.012
+    assert off[1] < 0.5 * off[0]
     counts = MaskedFeatures.read(masked.reconstruction_dir)
     assert counts is not None
     assert 0.05 < counts.dropped_share < 0.6

@@ -18,6 +18,7 @@ from sightline.app.doctor import Examination, Finding, diagnose, examine_place
 from sightline.app.doctor.findings import graded, listed
 from sightline.errors import InputError, PlaceError
 from sightline.geometry import Camera, Pose
+from sightline.reconstruction import doctor
 from sightline.reconstruction.diagnosis.loop_gap import LoopGap, Revisits
 from sightline.records import Place, PosedFrame
 from sightline.records.splits import assign_split
@@ -118,12 +119,22 @@ def test_frames_left_out(exam: Examination, out: int, severity: str) -> None:
     assert ("--frames.fps 10" in found.fix) == (severity != "good")
 
 
-def test_frames_left_out_for_blur(exam: Examination) -> None:
-    exam.report = {"unregistered": dict.fromkeys(NAMES[5:15], "blur")}
+@pytest.mark.parametrize(
+    ("cause", "flags"),
+    [
+        (doctor.BLUR, " --frames.sharpest"),
+        (doctor.OVERLAP, " --frames.fps 10"),
+        (doctor.TEXTURELESS, " --reconstruction.quality high"),
+        (doctor.REJECTED, " --reconstruction.quality high"),
+        (doctor.MASKED, ""),
+    ],
+)
+def test_the_remedy_follows_the_likely_cause(exam: Examination, cause: str, flags: str) -> None:
+    exam.report = {"unregistered": {**dict.fromkeys(NAMES[5:14], cause), NAMES[14]: "other"}}
     unpose(exam, range(5, 15))
     found = of(exam, "frames in the map")
-    assert "blur: 10" in found.advice
-    assert found.fix.endswith("-2 --frames.sharpest")
+    assert found.advice.startswith(f"{cause}: 9, other: 1; ")
+    assert found.fix.endswith(f"-2{flags}")
 
 
 @pytest.mark.parametrize(
@@ -165,10 +176,15 @@ def test_no_return_and_pairs_that_the_build_refused(exam: Examination) -> None:
     assert of(exam, "loop gap").measured == "not measured: the walk comes back to no spot"
     asks = "asks for a correction of 0.9 and 2.0 deg; drift explains 0.5 and 8 deg"
     row = {"a": NAMES[1], "b": NAMES[37], "believed": False, "reason": asks}
-    exam.report = {"loops": {"closed": False, "candidates": [row]}}
+    lone = {**row, "reason": "0 of 3 neighbouring pairs agree"}
+    far = {**row, "reason": "the map puts them too far apart for drift to explain"}
+    exam.report = {"loops": {"closed": False, "candidates": [row, lone, far]}}
+    assert of(exam, "loop gap").severity == "note"
+    exam.report = {"loops": {"closed": False, "candidates": [row, row, lone, far]}}
     found = of(exam, "loop gap")
     assert (found.severity, found.frames) == ("warning", (NAMES[37], NAMES[1]))
     assert asks in found.measured
+    assert found.measured.startswith("2 of 3 pairs look like one spot")
     exam.report = {"loops": {"closed": True, "candidates": [row]}}
     assert of(exam, "loop gap").severity == "note"
 
@@ -292,12 +308,15 @@ def test_low_contrast_is_no_blur(exam: Examination) -> None:
 
 
 def test_dark_and_burnt_frames(exam: Examination) -> None:
-    night = dataclasses.replace(exam.pictures[NAMES[4]], brightness=9.0, black=0.7)
+    night = dataclasses.replace(
+        exam.pictures[NAMES[4]], brightness=9.0, black=0.7, sharpness=1.0, contrast=1.0
+    )
     exam.pictures[NAMES[4]] = night
     exam.pictures[NAMES[30]] = dataclasses.replace(exam.pictures[NAMES[30]], burnt=0.4)
     found = of(exam, "light")
     assert (found.severity, found.frames) == ("note", (NAMES[4], NAMES[30]))
     assert "1 too dark (0004.png); 1 burnt out (0030.png)" in found.measured
+    assert of(exam, "blur").severity == "good"  # a frame without light has no edges
     exam.pictures |= dict.fromkeys(NAMES[10:35], night)
     found = of(exam, "light")
     assert found.severity == "problem"

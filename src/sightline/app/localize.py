@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.app.trained_runs import PoseNetwork, open_network, trained_runs
+from sightline.app.judged import Judged, Status
+from sightline.app.place_confidence import PlaceConfidence
+from sightline.app.trained_runs import (
+    PoseNetwork,
+    open_network,
+    predict_with_spread,
+    trained_runs,
+)
 from sightline.errors import InputError, MediaError, PlaceError
 from sightline.geometry import Camera, Pose, Similarity
 from sightline.records import FloorPlan, Place
@@ -20,11 +27,11 @@ from sightline.tasks.absolute.walkable import WalkableMap
 
 __all__ = ["Localization", "Localizer", "localize_source", "trained_runs"]
 
-Status = Literal["refined", "regressed", "unknown"]
 Image = NDArray[np.uint8]
+OnPhoto = Callable[[Image, float | None, "Localization"], None]
 
 #: Below this appearance similarity (1 = as the map's own frames) a photo was not taken here.
-_FAMILIAR = 0.75
+FAMILIAR = 0.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +40,8 @@ class Localization:
 
     Attributes:
         image: The photo's name.
-        status: ``refined`` (matched to the map), ``regressed`` (a network's answer) or ``unknown``.
+        status: ``refined`` (matched to the map), ``regressed`` (a network's answer), ``smoothed``
+            (told by all frames of a video together) or ``unknown``.
         world_from_cam: The pose, None where unknown.
         unit: Unit of the pose's centre, ``m`` or ``arbitrary``.
         plan_xy_px: (u, v) on the plan, None without a plan or a pose.
@@ -41,8 +49,8 @@ class Localization:
         on_walkable: Whether the raw position is on walkable floor.
         heading_deg: Where the camera looks: degrees clockwise from the plan's up (from the world's
             +y where there is no plan).
-        confidence: From 0 to 1; for refined answers ``1 - exp(-inliers / 40)``, for regressed ones
-            at most 0.5, by how familiar the photo looks.
+        confidence: Probability that the position is within the place's radius (0.5 m) of the
+            truth; of an answer withheld for it, that answer's; 0 where there was none.
         inliers: Matches to map points that agree with the pose.
         seconds: Time this photo took.
         timestamp_s: Time in the video, None for photos.
@@ -93,6 +101,13 @@ class MapRefiner(Protocol):
     def refine(self, image: Image, camera: Camera, proposal: Pose | None = None) -> Any:
         """Return a ``Refinement`` in the map's own frame."""
 
+    def without_frames(self, names: Collection[str], config: Any = None) -> MapRefiner:
+        """Return the same in the map without some frames, as trusting as a config says."""
+
+    @property
+    def viewing_distance(self) -> float:
+        """Median distance from the frames to the points they see, in the map's unit."""
+
 
 class Localizer:
     """Answers "where was this photo taken?" for one place; made once, asked many times."""
@@ -104,6 +119,7 @@ class Localizer:
         refiner: MapRefiner | None,
         map_camera: Camera | None,
         network_name: str | None = None,
+        confidence: PlaceConfidence | None = None,
     ) -> None:
         """Use :meth:`open`."""
         if network is None and refiner is None:
@@ -113,8 +129,9 @@ class Localizer:
             )
         self.place = place
         self.network_name = network_name
-        self._network = network
         self._refiner = refiner
+        self.confidence = confidence or PlaceConfidence.shipped(place, refiner, network_name)
+        self._network = network
         self._map_camera = map_camera
         self._world_from_map: Similarity = place.world_from_map
         self._plan: FloorPlan | None = place.plan
@@ -128,6 +145,9 @@ class Localizer:
         *,
         refine: bool = True,
         without_frames: Collection[str] = (),
+        min_confidence: float | None = None,
+        max_wrong: float | None = None,
+        calibrated: bool = True,
     ) -> Localizer:
         """Return the place's localiser.
 
@@ -137,10 +157,25 @@ class Localizer:
             refine: Use the map as the second stage where the place has one.
             without_frames: Map frames the second stage must not see, so that frames of the map
                 itself can be scored.
+            min_confidence: Answers below it are withheld.
+            max_wrong: Instead of it, the share of photos that may get a wrong answer; the place
+                must be calibrated.
+            calibrated: Judge by the place's own calibration where it has one.
+
+        Raises:
+            PlaceError: There is neither map nor network, or no such run.
+            InputError: A share cannot be promised.
         """
         network, name = open_network(place, run)
         refiner, camera = _open_refiner(place, without_frames) if refine else (None, None)
-        return cls(place, network, refiner, camera, name)
+        judge = PlaceConfidence.open if calibrated else PlaceConfidence.shipped
+        confidence = judge(place, refiner, name).answering(min_confidence, max_wrong)
+        return cls(place, network, refiner, camera, name, confidence)
+
+    @property
+    def refiner(self) -> MapRefiner | None:
+        """The second stage, where the place has one."""
+        return self._refiner
 
     def localize(
         self,
@@ -161,49 +196,89 @@ class Localizer:
         if len(images) == 0:
             return []
         started = time.perf_counter()
-        proposals = self._network.predict(images) if self._network is not None else None
+        proposals, spreads = self._propose(images)
         first_stage = (time.perf_counter() - started) / len(images)
         focals = focals_px or [None] * len(images)
         stamps = timestamps_s or [None] * len(images)
 
         def one(i: int) -> Localization:
             begun = time.perf_counter()
-            proposal = proposals[i] if proposals is not None else None
-            status, pose, inliers, confidence = self._decide(images[i], focals[i], proposal)
+            judged = self._decide(images[i], focals[i], proposals[i], spreads[i])
             seconds = first_stage + time.perf_counter() - begun
-            return self._describe(names[i], status, pose, confidence, inliers, seconds, stamps[i])
+            return self._describe(names[i], judged, seconds, stamps[i])
 
         # One after the other: pycolmap's SIFT holds the interpreter's lock, so threads only wait.
         return [one(i) for i in range(len(images))]
 
+    def judge(
+        self, image: Image, focal_px: float | None = None, refiner: MapRefiner | None = None
+    ) -> Judged:
+        """Return what the stages say of one photo; nothing is withheld.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            focal_px: EXIF focal length in pixels, where known.
+            refiner: Instead of the place's own second stage.
+        """
+        proposals, spreads = self._propose([image])
+        return self._decide(image, focal_px, proposals[0], spreads[0], refiner)
+
+    def moved(self, answer: Localization, pose: Pose, confidence: float) -> Localization:
+        """Return an answer that a video's other frames moved to another pose."""
+        judged = Judged("smoothed", pose, answer.inliers, confidence)
+        return self._describe(answer.image, judged, answer.seconds, answer.timestamp_s)
+
+    def _propose(self, images: Sequence[Image]) -> tuple[list[Pose | None], list[float | None]]:
+        if self._network is None:
+            return [None] * len(images), [None] * len(images)
+        poses, spread = predict_with_spread(self._network, images)
+        doubts = [None] * len(images) if spread is None else [float(s) for s in spread]
+        return [poses[i] for i in range(len(images))], doubts
+
     def _decide(
-        self, image: Image, focal_px: float | None, proposal: Pose | None
-    ) -> tuple[Status, Pose | None, int, float]:
-        if self._refiner is None or self._map_camera is None:
-            return ("regressed" if proposal is not None else "unknown"), proposal, 0, 0.25
+        self,
+        image: Image,
+        focal_px: float | None,
+        proposal: Pose | None,
+        spread: float | None,
+        refiner: MapRefiner | None = None,
+    ) -> Judged:
+        refiner = refiner or self._refiner
+        model = self.confidence.model
+        if refiner is None or self._map_camera is None:
+            if proposal is None:
+                return Judged("unknown")
+            regressed = Judged("regressed", proposal, proposal=proposal, spread=spread)
+            return replace(regressed, confidence=model.of_regressed(spread, None))
         from sightline.reconstruction.refine import camera_for_photo
 
         height, width = image.shape[:2]
         camera = camera_for_photo(self._map_camera, width, height, focal_px)
         in_map = None if proposal is None else self._world_from_map.inverse().apply_pose(proposal)
-        found = self._refiner.refine(image, camera, in_map)
-        if found.map_from_cam is not None:
+        found = refiner.refine(image, camera, in_map)
+        said = Judged("unknown", similarity=found.similarity, proposal=proposal, spread=spread)
+        if found.map_from_cam is not None and found.evidence is not None:
             pose = self._world_from_map.apply_pose(found.map_from_cam)
-            return "refined", pose, found.inliers, 1.0 - float(np.exp(-found.inliers / 40.0))
-        if proposal is not None and found.similarity >= _FAMILIAR:
-            return "regressed", proposal, 0, 0.5 * min(1.0, found.similarity)
-        return "unknown", None, 0, 0.0
+            evidence = found.evidence.scaled(self._world_from_map.scale)
+            said = replace(
+                said, status="refined", pose=pose, inliers=found.inliers, evidence=evidence
+            )
+            return replace(said, confidence=model.of_refined(evidence, said.network_apart))
+        if proposal is not None and found.similarity >= FAMILIAR:
+            likely = model.of_regressed(spread, found.similarity)
+            return replace(said, status="regressed", pose=proposal, confidence=likely)
+        return said
 
     def _describe(
         self,
         name: str,
-        status: Status,
-        pose: Pose | None,
-        confidence: float,
-        inliers: int,
+        judged: Judged,
         seconds: float,
         timestamp_s: float | None,
     ) -> Localization:
+        if judged.confidence < self.confidence.least:
+            judged = replace(judged, status="unknown", pose=None, inliers=0)
+        pose = judged.pose
         raw = walkable = on_walkable = heading = None
         if pose is not None:
             heading = float(heading_without_plan_deg(pose))
@@ -216,22 +291,27 @@ class Localizer:
             heading = float(self._plan.heading_deg(pose))
         return Localization(
             image=name,
-            status=status,
+            status=judged.status,
             world_from_cam=pose,
             unit=self.place.unit,
             plan_xy_px=raw,
             walkable_xy_px=walkable,
             on_walkable=on_walkable,
             heading_deg=heading,
-            confidence=confidence,
-            inliers=inliers,
+            confidence=judged.confidence,
+            inliers=judged.inliers,
             seconds=seconds,
             timestamp_s=timestamp_s,
         )
 
 
 def localize_source(
-    localizer: Localizer, source: Path, *, fps: float = 2.0, batch: int = 8
+    localizer: Localizer,
+    source: Path,
+    *,
+    fps: float = 2.0,
+    batch: int = 8,
+    on_photo: OnPhoto = lambda _image, _focal_px, _answer: None,
 ) -> Iterator[Localization]:
     """Yield answers for a photo, a folder of photos, or a video (with timestamps).
 
@@ -240,6 +320,7 @@ def localize_source(
         source: A photo, a folder or a video.
         fps: Frames a second taken of a video.
         batch: Photos given to the network at once.
+        on_photo: Called with each photo, its EXIF focal length and its answer, in order.
 
     Raises:
         MediaError: The source is none of these, or cannot be read.
@@ -250,22 +331,27 @@ def localize_source(
         for item in _read_source(source, fps):
             items.append(item)
             if len(items) == batch:
-                yield from _flush(localizer, items)
+                yield from _flush(localizer, items, on_photo)
                 items = []
     except MediaError:
         # A damaged photo does not cost the answers of those before it.
         if items:
-            yield from _flush(localizer, items)
+            yield from _flush(localizer, items, on_photo)
         raise
     if items:
-        yield from _flush(localizer, items)
+        yield from _flush(localizer, items, on_photo)
 
 
 def _flush(
-    localizer: Localizer, items: list[tuple[str, Image, float | None, float | None]]
+    localizer: Localizer,
+    items: list[tuple[str, Image, float | None, float | None]],
+    on_photo: OnPhoto,
 ) -> list[Localization]:
     names, images, focals, stamps = zip(*items, strict=True)
-    return localizer.localize(images, names, focals_px=focals, timestamps_s=stamps)
+    answers = localizer.localize(images, names, focals_px=focals, timestamps_s=stamps)
+    for image, focal, answer in zip(images, focals, answers, strict=True):
+        on_photo(image, focal, answer)
+    return answers
 
 
 def _read_source(

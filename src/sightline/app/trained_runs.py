@@ -5,23 +5,34 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import PlaceError
-from sightline.geometry import Pose, Similarity
+from sightline.geometry import Similarity
 from sightline.records import Place
 from sightline.records.files import read_toml
 from sightline.records.place import alignment_similarity
+from sightline.tasks.absolute.metrics import PosePredictions
 
 
 class PoseNetwork(Protocol):
     """A trained absolute pose network."""
 
-    def predict(self, images: Sequence[NDArray[np.uint8]]) -> Pose:
-        """Return world_from_cam (N,) of N uint8 RGB images."""
+    def predict(self, images: Sequence[NDArray[np.uint8]]) -> PosePredictions:
+        """Return world_from_cam of N uint8 RGB images; None for one without an answer."""
+
+
+@runtime_checkable
+class DoubtingNetwork(PoseNetwork, Protocol):
+    """A network that says how unsure it is."""
+
+    def predict_with_spread(
+        self, images: Sequence[NDArray[np.uint8]]
+    ) -> tuple[PosePredictions, NDArray[np.float64] | None]:
+        """Return the poses, and (N,) deviations of their centres; None where it cannot tell."""
 
 
 class CarriedNetwork:
@@ -32,9 +43,29 @@ class CarriedNetwork:
         self._network = network
         self._now_from_then = now_from_then
 
-    def predict(self, images: Sequence[NDArray[np.uint8]]) -> Pose:
-        """Return world_from_cam (N,) of N uint8 RGB images."""
-        return self._now_from_then.apply_pose(self._network.predict(images))
+    def predict(self, images: Sequence[NDArray[np.uint8]]) -> PosePredictions:
+        """Return world_from_cam of N uint8 RGB images; None for one without an answer."""
+        return self._carried(self._network.predict(images))
+
+    def predict_with_spread(
+        self, images: Sequence[NDArray[np.uint8]]
+    ) -> tuple[PosePredictions, NDArray[np.float64] | None]:
+        """Return the poses, and (N,) deviations of their centres; None where it cannot tell."""
+        poses, spread = predict_with_spread(self._network, images)
+        return self._carried(poses), None if spread is None else self._now_from_then.scale * spread
+
+    def _carried(self, poses: PosePredictions) -> PosePredictions:
+        each = [poses[i] for i in range(len(poses))]
+        return [None if pose is None else self._now_from_then.apply_pose(pose) for pose in each]
+
+
+def predict_with_spread(
+    network: PoseNetwork, images: Sequence[NDArray[np.uint8]]
+) -> tuple[PosePredictions, NDArray[np.float64] | None]:
+    """Return a network's poses, and (N,) deviations of their centres where it can tell them."""
+    if isinstance(network, DoubtingNetwork):
+        return network.predict_with_spread(images)
+    return network.predict(images), None
 
 
 def trained_runs(place: Place) -> list[str]:
@@ -58,12 +89,12 @@ def open_network(place: Place, run: str | None) -> tuple[PoseNetwork | None, str
     if run is not None and run not in runs:
         known = ", ".join(runs) or "none yet"
         raise PlaceError(f"a run of {place.runs_dir} is wanted ({known}), {run!r} came")
-    from sightline.tasks.absolute.checkpoint import load_run
+    from sightline.tasks.absolute.models import load_model
 
     for name in runs if run is None else [run]:
         now_from_then = _now_from_then(place, place.runs_dir / name)
         if now_from_then is not None:
-            network = load_run(place.runs_dir / name)
+            network = load_model(place.runs_dir / name)
             if _is_identity(now_from_then):
                 return network, name
             return CarriedNetwork(network, now_from_then), name

@@ -21,6 +21,7 @@ COMMANDS = {
     "label": ("label", "let other networks make the labels that a task trains on"),
     "train": ("train", "train a task's network"),
     "evaluate": ("evaluate", "score a run from its saved predictions"),
+    "calibrate": ("calibrate", "learn how far a place's answers are to be trusted"),
     "localize": ("localize", "say where photos or a video were taken"),
     "relate": ("relate", "say how one photo's camera stands to another's"),
     "predict": ("predict", "say what photos show, by a task's network"),

@@ -24,6 +24,8 @@ def progress_bar() -> Iterator[Callable[[str, float], None]]:
         TextColumn("{task.percentage:3.0f}%"),
         TimeElapsedColumn(),
         console=Console(stderr=True),
+        # What goes to a file or another program must not end on the screen instead.
+        redirect_stdout=sys.stdout.isatty(),
     ) as bars:
         tasks: dict[str, TaskID] = {}
 

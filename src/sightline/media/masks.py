@@ -34,8 +34,7 @@ def read_mask(path: Path) -> Mask:
         raise InputError(
             f"a mask as PNG is wanted (black is ignored), {path} came; lossy formats blur its edges"
         )
-    counts: Mask = read_photo(path).any(axis=2)
-    return counts
+    return np.asarray(read_photo(path).any(axis=2), dtype=np.bool_)
 
 
 def write_mask(path: Path, counts: Mask) -> None:

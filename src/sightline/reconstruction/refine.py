@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.geometry import Camera, Pose
+from sightline.reconstruction.evidence import MatchedPose, PoseEvidence, evidence_of
 from sightline.reconstruction.features import FeatureExtractor, Features
 from sightline.reconstruction.map_index import MapIndex
 from sightline.reconstruction.retrieval import similar
@@ -24,6 +25,9 @@ from sightline.records.colmap import estimate_absolute_pose
 
 #: EXIF focal lengths are whole millimetres of film; farther off is another lens.
 _SAME_LENS = 0.15
+
+#: Frames whose points tell from how far a place is seen.
+_FRAMES_ASKED = 50
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class Refinement:
             own frames reach (1 = typical of this place).
         camera: The intrinsics that the pose holds for; None where there is none.
         seen: (K,) rows of the map's points that agree with the pose, each once.
+        evidence: What speaks for the pose; None where there is none.
     """
 
     map_from_cam: Pose | None
@@ -75,6 +80,7 @@ class Refinement:
     similarity: float
     camera: Camera | None = None
     seen: NDArray[np.int64] | None = None
+    evidence: PoseEvidence | None = None
 
 
 class Refiner:
@@ -106,6 +112,27 @@ class Refiner:
         )
         return cls(MapIndex.open(place).without_frames(set(without_frames)), extractor)
 
+    def without_frames(self, names: Collection[str], config: RefineConfig | None = None) -> Refiner:
+        """Return the same without some frames' observations.
+
+        Args:
+            names: Frames whose observations are not matched.
+            config: How hard it tries and what it believes; as here where None.
+        """
+        index = self.index.without_frames(set(names))
+        return Refiner(index, self._extractor, config or self.config)
+
+    @property
+    def viewing_distance(self) -> float:
+        """Median distance from the frames to the points they see, in the map's unit."""
+        index = self.index
+        steps = np.linspace(0, len(index.names) - 1, min(len(index.names), _FRAMES_ASKED))
+        away = []
+        for frame in np.unique(steps.astype(np.int64)).tolist():
+            points = index.points[index.observations(frame)[1]]
+            away.append(np.linalg.norm(points - index.world_from_cam.translation[frame], axis=1))
+        return float(np.median(np.concatenate(away)))
+
     def refine(
         self, image: NDArray[np.uint8], camera: Camera, proposal: Pose | None = None
     ) -> Refinement:
@@ -134,9 +161,13 @@ class Refiner:
         free = self._solve(matches, frames, camera, free_focal=True)
         if free.inliers > self.config.free_focal_gain * best.inliers:
             best = free
-        if best.pose is None or self._support(best, features) < self.config.min_support:
+        support = self._support(best, features)
+        if best.pose is None or best.found is None or support < self.config.min_support:
             return Refinement(None, 0, best.matches, similarity)
-        return Refinement(best.pose, best.inliers, best.matches, similarity, best.camera, best.seen)
+        evidence = evidence_of(best.found, support, similarity)
+        return Refinement(
+            best.pose, best.inliers, best.matches, similarity, best.camera, best.seen, evidence
+        )
 
     def _candidates(
         self, features: Features, proposal: Pose | None
@@ -172,11 +203,13 @@ class Refiner:
         count = len(keypoints)
         if free_focal:
             camera = _pinhole(camera)
+        keypoints_px = matches.features.keypoints_px[keypoints]
+        max_error_px = self.config.max_error * max(camera.width, camera.height)
         answer = estimate_absolute_pose(
-            matches.features.keypoints_px[keypoints],
+            keypoints_px,
             self.index.points[points],
             camera,
-            max_error_px=self.config.max_error * max(camera.width, camera.height),
+            max_error_px=max_error_px,
             min_inliers=self.config.min_inliers,
             seed=self.config.seed,
             free_focal=free_focal,
@@ -188,7 +221,16 @@ class Refiner:
         if inliers < max(self.config.min_inliers, self.config.min_inlier_share * count):
             return _Answer(None, 0, count, camera)
         seen = np.unique(points[answer.inliers])
-        return _Answer(answer.world_from_cam, inliers, count, answer.camera, seen)
+        found = MatchedPose(
+            pose=answer.world_from_cam,
+            camera=answer.camera,
+            keypoints=keypoints,
+            keypoints_px=keypoints_px,
+            points=self.index.points[points],
+            agree=answer.inliers,
+            max_error_px=max_error_px,
+        )
+        return _Answer(answer.world_from_cam, inliers, count, answer.camera, seen, found)
 
     def _support(self, answer: _Answer, features: Features) -> float:
         """Return the inliers as a share of those to expect at this pose.
@@ -211,13 +253,14 @@ class Refiner:
 
 @dataclass(frozen=True, eq=False)
 class _Answer:
-    """A pose (or none), its inliers, the matches tried, the camera it holds for, points seen."""
+    """A pose or none: inliers, number of matches, camera it holds for, points seen, matches."""
 
     pose: Pose | None
     inliers: int
     matches: int
     camera: Camera
     seen: NDArray[np.int64] | None = None
+    found: MatchedPose | None = None
 
 
 def _better(a: _Answer, b: _Answer) -> _Answer:

@@ -267,6 +267,9 @@ def estimate_absolute_pose(
     found = pycolmap.estimate_and_refine_absolute_pose(xy, xyz, used, options, refinement)
     if found is None or found["num_inliers"] < min_inliers:
         return None
+    # few and wrong matches may fit a focal length below zero best, which no camera has
+    if free_focal and not (np.isfinite(used.params).all() and used.params[0] > 0):
+        return None
     inliers = np.asarray(found["inlier_mask"], dtype=bool)
     return AbsolutePose(
         pose_from_colmap(found["cam_from_world"]),

@@ -35,6 +35,10 @@ STRAY_WARNING = 0.05
 #: Gap at a return as a share of the walk between. A corridor of 45 m that was not closed drifts by
 #: 10 cm, 0.2%; a closed one stays below. In metres a gap below 5 cm passes however short the walk.
 GAP_SHARE, GAP_PROBLEM_SHARE, GAP_FINE_M = 0.002, 0.02, 0.05
+#: The build refuses pairs that ask for a shift which no drift explains; where they are more than
+#: this share of the pairs it could place, the map is doubted and not the pairs.
+ASKING_SHARE = 0.5
+_ASKS = "asks for a correction"
 #: COLMAP takes a frame into the map on 30 points; with fewer left its pose is loose.
 FEW_POINTS = doctor.FEW_MATCHES
 #: With so many loose frames the map is a chain of guesses.
@@ -119,6 +123,8 @@ def _remedy(exam: Examination, cause: str) -> tuple[str, tuple[object, ...]]:
         return "take the sharpest frames", ("--frames.sharpest",)
     if cause == doctor.TEXTURELESS:
         return "take more features, or turn the camera away from bare walls", next_quality(exam)
+    if cause == doctor.MASKED:
+        return "mask less (the command masks nothing), or film when fewer people are about", ()
     if cause == doctor.REJECTED:
         return "spend more on the map", next_quality(exam)
     return "take more frames, or walk slower", more_frames(exam)
@@ -245,19 +251,17 @@ def check_loop(exam: Examination) -> Finding | None:
 def _no_return(exam: Examination) -> Finding:
     """Return what the build's own search for loops says where no return could be measured."""
     loops = exam.report.get("loops") or {}
-    asking = [
-        row
-        for row in loops.get("candidates") or []
-        if not row.get("believed")
-        and str(row.get("reason", "")).startswith("asks for a correction")
-    ]
-    if asking and not loops.get("closed"):
+    placed = [r for r in loops.get("candidates") or [] if _was_placed(str(r.get("reason", "")))]
+    asking = [r for r in placed if str(r["reason"]).startswith(_ASKS)]
+    # A wide pair of a good map asks for a shift now and then: on a video of a kitchen, mapped to
+    # 4 cm, 6 of 95 did.
+    if len(asking) > ASKING_SHARE * len(placed) and not loops.get("closed"):
         return Finding(
             "loop gap",
             "warning",
-            f"{len(asking)} pairs of frames look like one spot; the map has them far apart "
+            f"{len(asking)} of {len(placed)} pairs look like one spot, which the map has far apart "
             f"({asking[0]['a']} and {asking[0]['b']} {asking[0]['reason']})",
-            "no such pair",
+            f"{100 * ASKING_SHARE:g}% of the pairs",
             "either the building repeats itself, or the walk returned and the map does not show it",
             build_anew(exam, *more_frames(exam)),
             frames=(str(asking[0]["b"]), str(asking[0]["a"])),
@@ -271,6 +275,11 @@ def _no_return(exam: Examination) -> Finding:
         else "not measured: the walk comes back to no spot",
         advice="" if few else "a walk that returns to its start shows its own drift",
     )
+
+
+def _was_placed(reason: str) -> bool:
+    """Return whether the build's search for loops found a pose for a pair (see ``loops``)."""
+    return reason.startswith(_ASKS) or "neighbouring pairs" in reason
 
 
 def _numbers(values: list[int]) -> str:

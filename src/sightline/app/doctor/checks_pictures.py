@@ -13,7 +13,7 @@ from sightline.app.doctor.findings import (
     next_quality,
     share_of,
 )
-from sightline.reconstruction.diagnosis.pictures import against_neighbours
+from sightline.reconstruction.diagnosis.pictures import PictureFacts, against_neighbours
 from sightline.reconstruction.doctor import BLUR_FRACTION, FEW_FEATURES
 
 #: Share of bad frames that is a warning, and one that is a problem: the map bridges single frames
@@ -60,7 +60,9 @@ def check_blur(exam: Examination) -> Finding | None:
     crisp = crispness(exam)
     middle = float(np.median(list(crisp.values())))
     ratios = against_neighbours(np.array([exam.pictures[n].sharpness for n in names]))
-    rows = np.flatnonzero(ratios < BLUR_FRACTION)
+    # A dark frame has no edges either; that is another finding, with another remedy.
+    lit = np.array([not _is_dark(exam.pictures[n]) for n in names])
+    rows = np.flatnonzero((ratios < BLUR_FRACTION) & lit)
     blurred = tuple(names[i] for i in rows[np.argsort(ratios[rows])])
     share = len(blurred) / len(names)
     severity = graded(share, note=0.0, warning=SHARE_WARNING, problem=SHARE_PROBLEM)
@@ -85,9 +87,7 @@ def check_light(exam: Examination) -> Finding | None:
     """Return which frames are too dark or burnt out; None where no picture reads."""
     if not exam.pictures:
         return None
-    dark = [
-        n for n, p in exam.pictures.items() if p.brightness < DARK_LEVEL or p.black > BLACK_SHARE
-    ]
+    dark = [n for n, p in exam.pictures.items() if _is_dark(p)]
     burnt = [n for n, p in exam.pictures.items() if p.burnt > BURNT_SHARE]
     dark.sort(key=lambda n: exam.pictures[n].brightness)
     burnt.sort(key=lambda n: -exam.pictures[n].burnt)
@@ -135,6 +135,10 @@ def check_texture(exam: Examination) -> Finding | None:
         0.0,
         tuple(bare),
     )
+
+
+def _is_dark(picture: PictureFacts) -> bool:
+    return picture.brightness < DARK_LEVEL or picture.black > BLACK_SHARE
 
 
 def _sharper(exam: Examination) -> tuple[object, ...]:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
 from sightline.cli.options import parse
+from sightline.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from sightline.app.localize import Localizer
+    from sightline.app.trajectory import Trajectory
+    from sightline.records import Place
 
 
 @dataclass(frozen=True)
@@ -28,29 +36,107 @@ class LocalizeOptions:
     """Match the photo to the map (the second stage)."""
     fps: float = 2.0
     """Frames a second taken of a video."""
+    min_confidence: float | None = None
+    """Say "don't know" instead of an answer less likely than this to be within the radius."""
+    max_wrong: float | None = None
+    """The same, from the confidence on that keeps wrong answers under this share of the photos;
+    for places that were calibrated (`sightline calibrate`)."""
+    smooth: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Make one trajectory of a video's frames, or of a folder's in order; lines come at the end."""
+    odometry: Path | None = None
+    """With --smooth: motion from a TUM trajectory in metres on the video's clock."""
+    tum: Path | None = None
+    """Also write the trajectory in TUM's format."""
+    plan_picture: Path | None = None
+    """Also draw the trajectory on the plan (.png, .svg, .pdf)."""
+    overlay: Path | None = None
+    """Also write the video with the plan in its corner, position and heading (.mp4)."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; exits with 1 where any answer is unknown."""
     options = parse(LocalizeOptions, arguments, command="localize")
-    from sightline.app.localize import Localizer, localize_source
+    from sightline.app.localize import Localizer
     from sightline.records import Place
 
-    if not options.source:
-        from sightline.errors import InputError
-
-        raise InputError("a photo, a folder of photos or a video is wanted, nothing came")
-    localizer = Localizer.open(Place.open(options.place), options.run, refine=options.refine)
+    _check(options)
+    localizer = Localizer.open(
+        Place.open(options.place),
+        options.run,
+        refine=options.refine,
+        min_confidence=options.min_confidence,
+        max_wrong=options.max_wrong,
+    )
+    if localizer.confidence.note:
+        print(f"note: {localizer.confidence.note}", file=sys.stderr)
     known = True
     for source in options.source:
-        for answer in localize_source(localizer, source, fps=options.fps):
-            known &= answer.status != "unknown"
-            print(json.dumps(answer.to_json()) if options.json else _line(answer), flush=True)
+        known &= _localize(localizer, source, options)
     return 0 if known else 1
 
 
-def _line(answer: object) -> str:
-    content = answer.to_json()  # type: ignore[attr-defined]
+def _check(options: LocalizeOptions) -> None:
+    from sightline.errors import InputError
+
+    if not options.source:
+        raise InputError("a photo, a folder of photos or a video is wanted, nothing came")
+    files = (options.tum, options.plan_picture, options.overlay)
+    if any(path is not None for path in files) and len(options.source) != 1:
+        raise InputError(
+            "one video or folder is wanted with --tum, --plan-picture or --overlay, "
+            f"{len(options.source)} came"
+        )
+    if options.overlay is not None and options.overlay.suffix.lower() != ".mp4":
+        raise InputError(f"a name ending in .mp4 is wanted after --overlay, {options.overlay} came")
+
+
+def _localize(localizer: Localizer, source: Path, options: LocalizeOptions) -> bool:
+    """Print a source's answers and write its files; return whether all frames were recognised."""
+    from sightline.app.trajectory import follow
+
+    def say(content: dict[str, Any]) -> None:
+        print(json.dumps(content) if options.json else _line(content), flush=True)
+
+    with progress_bar() as progress:
+        trajectory = follow(
+            localizer,
+            source,
+            fps=options.fps,
+            smoothed=options.smooth,
+            odometry=options.odometry,
+            answered=lambda answer: None if options.smooth else say(answer.to_json()),
+            progress=progress,
+        )
+    if options.smooth:
+        for i in range(len(trajectory.best)):
+            say(trajectory.to_json(i))
+    _write(trajectory, source, localizer.place, options)
+    if trajectory.stopped is not None:
+        raise trajectory.stopped
+    return all(answer.status != "unknown" for answer in trajectory.best)
+
+
+def _write(trajectory: Trajectory, source: Path, place: Place, options: LocalizeOptions) -> None:
+    written = [path for path in (options.tum, options.plan_picture) if path is not None]
+    if options.tum is not None:
+        trajectory.write_tum(options.tum)
+    if options.plan_picture is not None:
+        trajectory.write_plan_picture(options.plan_picture, place)
+    if options.overlay is not None:
+        from sightline.app.overlay import write_overlay
+
+        with progress_bar() as progress:
+            write_overlay(
+                options.overlay, source, trajectory, place, fps=options.fps, progress=progress
+            )
+        written.append(options.overlay)
+    for path in written:
+        print(f"written: {path}", file=sys.stderr)
+
+
+def _line(content: dict[str, Any]) -> str:
+    if content["status"] == "unknown" and content["confidence"] > 0:
+        return f"{content['image']}: don't know (confidence {content['confidence']:.2f} only)"
     if content["status"] == "unknown":
         return f"{content['image']}: don't know (this does not look like the place)"
     x, y, z = content["center"]

@@ -69,8 +69,8 @@ class NormalEquations:
     def diagonal(self, values: Array) -> Array:
         """Return (size,) the diagonal of the assembled values."""
         on = self._rows == self._cols
-        diagonal: Array = np.bincount(self._cols[on], values[on], self.size)
-        return diagonal
+        diagonal = np.bincount(self._cols[on], values[on], self.size)
+        return diagonal.astype(np.float64)
 
     def solve(self, values: Array, right: Array, added: Array) -> Array | None:
         """Return (size, q) x of ``(H + diag(added)) x = right``; None where H is not definite."""

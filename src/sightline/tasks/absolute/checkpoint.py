@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from sightline.errors import InputError
 from sightline.geometry import Pose
 from sightline.learning.cache import FrameSize
 from sightline.learning.runs import CONFIG, WEIGHTS, load_weights, save_weights
 from sightline.tasks.absolute.config import AbsoluteConfig, read_config
+from sightline.tasks.absolute.doubt import predict_with_spread
 from sightline.tasks.absolute.model import PoseRegressor, create_model
 from sightline.tasks.absolute.samples import network_size
 
@@ -42,17 +42,24 @@ class AbsoluteModel:
             return Pose.stack([])
         return self.predict_frames(np.stack([self.frame(image) for image in images]), batch)
 
+    def predict_with_spread(
+        self, images: Sequence[NDArray[np.uint8]]
+    ) -> tuple[Pose, NDArray[np.float64] | None]:
+        """Return (N,) poses and (N,) deviations of their centres (None of a head without dropout).
+
+        See :func:`sightline.tasks.absolute.doubt.predict_with_spread`.
+        """
+        if not images:
+            return Pose.stack([]), None
+        return predict_with_spread(self.network, np.stack([self.frame(i) for i in images]))
+
     def frame(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return an image cut and resized as the network wants it.
 
         Raises:
             InputError: Not a uint8 (H, W, 3) image.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise InputError(
-                f"a uint8 RGB image of shape (H, W, 3) is wanted, {image.dtype} {image.shape} came"
-            )
-        return self.size.resize(Image.fromarray(image))
+        return self.size.resize_array(image)
 
     def predict_frames(self, frames: NDArray[np.uint8], batch: int = 32) -> Pose:
         """Return (N,) world_from_cam poses of (N, height, width, 3) frames of the right size."""
@@ -78,14 +85,16 @@ def ready(network: PoseRegressor, config: AbsoluteConfig) -> AbsoluteModel:
 
 
 def load_run(run_dir: str | Path) -> AbsoluteModel:
-    """Return the trained model of a run folder.
+    """Return the trained PoseNet or MapNet of a run folder.
 
     Raises:
-        InputError: The folder has no configuration, or one of another task.
+        InputError: The folder has no configuration, or one of another task or model.
         WeightsError: The weights are missing, or do not fit the configuration exactly.
     """
     run_dir = Path(run_dir)
     config = read_config(run_dir / CONFIG)
+    if config.model == "scene_coordinates":
+        raise InputError(f"{run_dir}: a run of posenet or mapnet is wanted, {config.model} came")
     network = create_model(config, weights="none")
     load_weights(run_dir, network)
     return ready(network, config)

@@ -16,6 +16,8 @@ class AbsoluteScoring:
 
     walk: Path | None = None
     """Another walk in the same world (a folder with poses.csv and images), never trained on."""
+    pose_graph: bool = False
+    """Also score the walk's answers after smoothing them over it by a pose graph (MapNet+PGO)."""
 
 
 def score(
@@ -24,10 +26,14 @@ def score(
     """Return the metrics of one run.
 
     Raises:
-        InputError: None came, or several.
+        InputError: None came, or several; or a pose graph is wanted without a walk.
     """
     from sightline.tasks.absolute.task import evaluate
 
     if len(subjects) != 1:
         raise InputError(f"one run folder is wanted, {len(subjects)} came")
-    return evaluate(subjects[0], scoring.walk, progress)
+    if scoring.pose_graph and scoring.walk is None:
+        raise InputError(
+            "--walk FOLDER is wanted with --pose-graph; a place's own frames were seen"
+        )
+    return evaluate(subjects[0], scoring.walk, progress, pose_graph=scoring.pose_graph)

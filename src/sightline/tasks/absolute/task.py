@@ -16,15 +16,17 @@ from torch import Tensor, nn
 from sightline.errors import InputError, PlaceError
 from sightline.geometry import Camera, Pose
 from sightline.learning.cache import FrameCache, cache_features, cache_frames
-from sightline.learning.fit import BEST, FitResult, backbone_precision, fit, seed_everything
-from sightline.learning.runs import CONFIG, WEIGHTS, is_finished, save_weights
+from sightline.learning.fit import FitResult, backbone_precision, seed_everything
+from sightline.learning.runs import CONFIG, is_finished
 from sightline.records import Place, PosedFrame, read_poses_csv, stack_poses
 from sightline.records.files import digest, read_toml, write_json
 from sightline.tasks.absolute.augment import CameraRotation
 from sightline.tasks.absolute.checkpoint import AbsoluteModel, load_run, ready
-from sightline.tasks.absolute.config import AbsoluteConfig, read_config, write_config
+from sightline.tasks.absolute.config import AbsoluteConfig, read_config
+from sightline.tasks.absolute.fitting import fit_run, run_table
 from sightline.tasks.absolute.loss import MapNetLoss, PoseNetLoss
 from sightline.tasks.absolute.metrics import (
+    PosePredictions,
     Predictions,
     nearest_frame,
     pose_errors,
@@ -34,6 +36,7 @@ from sightline.tasks.absolute.metrics import (
     write_predictions,
 )
 from sightline.tasks.absolute.model import PoseRegressor, create_model
+from sightline.tasks.absolute.models import PoseModel, load_model
 from sightline.tasks.absolute.report import write_card, write_plots
 from sightline.tasks.absolute.samples import (
     PoseBatch,
@@ -45,6 +48,7 @@ from sightline.tasks.absolute.samples import (
     source_size,
     training_frames,
 )
+from sightline.tasks.absolute.smoothed_walk import score_smoothed
 
 Progress = Callable[[str, float], None]
 
@@ -63,7 +67,7 @@ class Run:
     """
 
     directory: Path
-    model: AbsoluteModel
+    model: PoseModel
     fit: FitResult | None
 
 
@@ -155,11 +159,15 @@ def train(
         progress: Called with a text and the fraction done.
 
     Raises:
-        PlaceError: The place has no training frames.
+        PlaceError: The place has no training frames, or no map where scene coordinates want one.
         InputError: The folder holds a run of another configuration or of other data.
         WeightsError: The backbone's weights cannot be had.
         TrainingError: Too few frames, or a non-finite loss.
     """
+    if config.model == "scene_coordinates":
+        from sightline.tasks.absolute.scene.task import train_scene
+
+        return Run(run_dir, *train_scene(place, config, run_dir, progress))
     frames = training_frames(place)
     validation = in_video_order(place.registered("validation"))
     data = _data_digest(frames, validation)
@@ -171,33 +179,20 @@ def train(
     network.translation_mean.copy_(torch.from_numpy(statistics.mean))
     network.translation_scale.fill_(statistics.scale)
     network.precision = backbone_precision(config.precision)
-    about = {
-        "place": str(place.root.resolve()),
-        "unit": place.unit,
-        "alignment": {k: v for k, v in place.alignment.items() if k not in ("residuals", "notes")},
-        "data": data,
-        "training_frames": len(frames),
-        "validation_frames": len(validation),
+    about = run_table(place, data, frames, validation) | {
         "backbone_weights": network.backbone.weights_from,
         "trainable_parameters": network.trainable_parameters(),
         "total_parameters": network.total_parameters(),
     }
-    write_config(run_dir / CONFIG, config, run=about)
     progress(f"{config.backbone} weights: {network.backbone.weights_from}", 0.0)
     batches, held_out = _prepare(place, config, network, (frames, validation), progress)
     task = AbsoluteTask(network, config, held_out)
-    result = fit(task, batches, config, run_dir, progress)
-    about |= {"seconds": round(result.seconds, 1), "epochs": result.epochs}
-    about |= {"best_epoch": result.best_epoch}
-    write_config(run_dir / CONFIG, config, run=about)
-    # the weights come last: with them a run counts as finished
-    save_weights(run_dir / WEIGHTS, network, task="absolute", model=config.model)
-    (run_dir / BEST).unlink(missing_ok=True)  # model.safetensors now holds these
+    result = fit_run(task, network, batches, config, run_dir, about, progress)
     return Run(run_dir, ready(network, config), result)
 
 
-def predict(model: AbsoluteModel, images: Sequence[Path]) -> Pose:
-    """Return (N,) world_from_cam poses of image files."""
+def predict(model: PoseModel, images: Sequence[Path]) -> PosePredictions:
+    """Return world_from_cam poses of N image files; None for one without an answer."""
     from sightline.learning.cache import read_frame
 
     if not images:
@@ -209,6 +204,8 @@ def evaluate(
     run_dir: Path,
     walk: Path | None = None,
     progress: Progress = lambda _stage, _fraction: None,
+    *,
+    pose_graph: bool = False,
 ) -> dict[str, Any]:
     """Return a run's scores, and write predictions, scores, plots and the model card.
 
@@ -218,11 +215,13 @@ def evaluate(
             same world, never trained on; the place's own frames where None. Its files get its
             name: ``predictions-NAME.csv``, ``metrics-NAME.json``.
         progress: Called with a text and the fraction done.
+        pose_graph: Also score the walk's answers after smoothing (MapNet+PGO), as ``pose_graph``
+            of its scores; they go to ``predictions-NAME-pose-graph.csv``.
 
     Raises:
         InputError: The run is not finished, or the walk has no posed frames.
     """
-    model = load_run(run_dir)
+    model = load_model(run_dir)
     place = run_place(run_dir)
     suffix = "" if walk is None else f"-{walk.resolve().name}"
     frames, folder = _frames_to_score(place, walk)
@@ -233,8 +232,13 @@ def evaluate(
     predicted = model.predict_frames(cache.array[cache.rows(names)])
     splits = tuple(WALK if walk is not None else f.split for f in frames)
     saved = run_dir / f"predictions{suffix}.csv"
-    write_predictions(saved, Predictions(tuple(names), splits, stack_poses(frames), predicted))
+    write_predictions(saved, Predictions.of(names, splits, stack_poses(frames), predicted))
     metrics = score_predictions(read_predictions(saved), place, run_dir.name)
+    if pose_graph and walk is not None:
+        smoothed = run_dir / f"predictions{suffix}-pose-graph.csv"
+        metrics["splits"][WALK]["pose_graph"] = score_smoothed(
+            smoothed, place, frames, folder, predicted, progress
+        )
     write_json(run_dir / f"metrics{suffix}.json", metrics)
     progress("drawing", 0.8)
     write_plots(run_dir, suffix, place)
@@ -248,10 +252,10 @@ def score_predictions(predictions: Predictions, place: Place, run: str) -> dict[
     order = in_video_order(place.registered())
     training = stack_poses([f for f in order if f.split == "train"])
     parts: dict[str, Any] = {}
-    for split in split_names(predictions.splits):
+    for split in split_names(predictions.all_splits):
         part = predictions.of_split(split)
-        parts[split] = scores(part.predicted, part.true)
-        if split not in ("train", ""):
+        parts[split] = part.scores()
+        if len(part) and split not in ("train", ""):
             baseline = nearest_frame(part.true, training)
             parts[split]["nearest_frame"] = scores(baseline, part.true)
             parts[split]["interleaved"] = interleaved(order, split)

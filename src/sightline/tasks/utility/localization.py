@@ -2,8 +2,8 @@
 
 The definition of the paper (Khan et al. 2022, Sec. III) at a third task. The machine is the map:
 SIFT matched to its points, then PnP (:class:`sightline.reconstruction.refine.Refiner`), without a
-network's proposal. Its outcome is right within a radius of the true pose. Its confidence is that of
-`sightline localize`, ``1 - exp(-inliers / 40)``; it is 0 where there is no pose, or a wrong one.
+network's proposal. Its outcome is right within a radius of the true pose. Its confidence grows with
+the inliers, ``1 - exp(-inliers / 40)``; it is 0 where there is no pose, or a wrong one.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ MACHINE = "localization"
 #: arm's length: enough to know the door one stands at, and 6 times the map's own error.
 RADIUS_M, RADIUS_DEG = 0.25, 2.0
 
-#: Inliers by which the confidence of `sightline localize` is scaled.
+#: Inliers by which that confidence is scaled.
 _INLIER_SCALE = 40.0
 
 #: Frames of a walk that follow each other show the same walls: so many are one source.

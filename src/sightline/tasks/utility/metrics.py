@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.learning.reliability import BINS, Bin, reliability_bins
+from sightline.learning.reliability import calibration_error as error_of_bins
+
 Array = NDArray[np.floating[Any]]
 Flags = NDArray[np.bool_]
-
-#: Bins of the reliability curve and of the calibration error (Guo et al. 2017).
-BINS = 15
 
 #: Sources are drawn so many times for an interval.
 RESAMPLES = 1000
@@ -122,25 +122,16 @@ def reliability(probability: Array, useful: Flags, bins: int = BINS) -> list[dic
     Returns:
         ``images``, ``mean_probability`` and ``useful``: the share of them that are.
     """
-    place = np.clip(np.ceil(probability * bins).astype(int) - 1, 0, bins - 1)
-    rows = []
-    for k in np.unique(place):
-        there = place == k
-        rows.append(
-            {
-                "images": int(there.sum()),
-                "mean_probability": float(probability[there].mean()),
-                "useful": float(useful[there].mean()),
-            }
-        )
-    return rows
+    return [
+        {"images": there, "mean_probability": said, "useful": right}
+        for there, said, right in reliability_bins(probability, useful, bins)
+    ]
 
 
 def calibration_error(curve: Sequence[dict[str, float]]) -> float:
     """Return the expected calibration error of a reliability curve (Guo et al. 2017, Eq. 3)."""
-    images = sum(row["images"] for row in curve)
-    gaps = (row["images"] * abs(row["useful"] - row["mean_probability"]) for row in curve)
-    return sum(gaps) / images if images else float("nan")
+    rows = [Bin(int(r["images"]), r["mean_probability"], r["useful"]) for r in curve]
+    return error_of_bins(rows)
 
 
 class SourceDraws:
