@@ -232,7 +232,9 @@ class Localizer:
         if self._network is None:
             return [None] * len(images), [None] * len(images)
         poses, spread = predict_with_spread(self._network, images)
-        doubts = [None] * len(images) if spread is None else [float(s) for s in spread]
+        doubts: list[float | None] = [None] * len(images)
+        if spread is not None:
+            doubts = [float(s) for s in spread]
         return [poses[i] for i in range(len(images))], doubts
 
     def _decide(

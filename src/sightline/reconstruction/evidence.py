@@ -85,7 +85,8 @@ class MatchedPose:
         """(n,) reprojection errors of the inliers."""
         seen = self.pose.inverse().apply(self.points[self.agree])
         off: Array = self.camera.project(seen) - self.keypoints_px[self.agree]
-        return np.linalg.norm(off, axis=1)
+        errors: Array = np.linalg.norm(off, axis=1)
+        return errors
 
 
 def evidence_of(found: MatchedPose, support: float, similarity: float) -> PoseEvidence:

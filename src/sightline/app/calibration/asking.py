@@ -209,8 +209,8 @@ def _asked(photo: _Photo, distortion: str, row: dict[str, Any]) -> Asked:
     if evidence is not None:
         from sightline.reconstruction.evidence import PoseEvidence
 
-        known = {name: np.inf if v is None else v for name, v in evidence.items()}
-        evidence = PoseEvidence(**{**known, "inliers": int(known["inliers"])})
+        known: dict[str, Any] = {name: np.inf if v is None else v for name, v in evidence.items()}
+        evidence = PoseEvidence(**known | {"inliers": int(known["inliers"])})
     return Asked(
         image=photo.frame.image,
         distortion=distortion,

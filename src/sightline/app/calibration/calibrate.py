@@ -201,7 +201,9 @@ def score(answers: Mapping[str, SavedAnswers], radius: float, unit: str) -> dict
     """
     given = answers["answers"]
     answered = given.of("refined", "regressed")
-    parts = {"answers": answered, **{kind: given.of(kind) for kind in SHIPPED}}
+    parts = {"answers": answered}
+    for kind in SHIPPED:
+        parts[kind] = given.of(kind)
     if "network" in answers:
         parts["network"] = answers["network"]
     thresholds = []

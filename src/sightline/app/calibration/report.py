@@ -33,7 +33,7 @@ def score_rows(metrics: Mapping[str, Any]) -> list[tuple[str, ...]]:
         "area under risk", "best possible",
     )  # fmt: skip
     names = ("wrong", "wrong_without_10", "calibration_error", "area_under_risk", "best_area")
-    rows = [header]
+    rows: list[tuple[str, ...]] = [header]
     for kind, label in _LABELS.items():
         if kind in metrics:
             scores = metrics[kind]
@@ -44,7 +44,7 @@ def score_rows(metrics: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 def threshold_rows(metrics: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Return the table of thresholds: a header, then each share of wrong answers."""
-    rows = [("--max-wrong", "confidence from", "photos answered")]
+    rows: list[tuple[str, ...]] = [("--max-wrong", "confidence from", "photos answered")]
     for row in metrics["thresholds"]:
         least, answered = f"{row['min_confidence']:.4f}", f"{row['answered']:.1%}"
         rows.append((f"{row['max_wrong']:g}", least, answered))
@@ -115,8 +115,10 @@ def write_report(
     report.table(columns, thresholds)
     report.heading("What it was calibrated on")
     report.table(("what", "value"), [(k, str(v)) for k, v in model.about.items()])
-    for kind, weights in (("refined", model.refined), ("regressed", model.regressed)):
-        named = zip(("constant", *NAMES[kind]), weights.values, strict=True)
+    parts = (("refined", model.refined, NAMES["refined"]),
+             ("regressed", model.regressed, NAMES["regressed"]))  # fmt: skip
+    for kind, weights, names in parts:
+        named = zip(("constant", *names), weights.values, strict=True)
         report.heading(f"Weights, {kind} ({weights.origin})")
         report.table(("of", "weight"), [(name, f"{value:.3f}") for name, value in named])
     report.write(folder / "report.html")

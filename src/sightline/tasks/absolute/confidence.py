@@ -158,7 +158,7 @@ class ConfidenceModel:
 
     def write(self, path: Path) -> None:
         """Write the model as TOML, atomically."""
-        tables = {}
+        tables: dict[str, Any] = {}
         for kind, names in NAMES.items():
             weights: Weights = getattr(self, kind)
             named = dict(zip(("constant", *names), weights.values, strict=True))

@@ -49,7 +49,7 @@ def predict_with_spread(
             centers.append(center.double().cpu().numpy())
             if rate > 0:
                 drawn = network.decode(network.head((features * thinned).flatten(0, 1)))[1]
-                variance = drawn.unflatten(0, (draws, -1)).var(dim=0).sum(dim=-1)
+                variance = drawn.reshape(draws, -1, 3).var(dim=0).sum(dim=-1)
                 spreads.append(variance.sqrt().double().cpu().numpy())
     poses = Pose(np.concatenate(rotations), np.concatenate(centers))
     return poses, np.concatenate(spreads) if rate > 0 else None
