@@ -12,6 +12,8 @@ check how they do beside the rule there was before (1 - exp(-inliers / 40), at m
 network) and, with ``--own``, beside a calibration on the checked place's own frames (``sightline
 calibrate``). What was asked is kept in the places' ``cache/``: a second call goes on where the
 first was stopped.
+
+Baseline: that older rule.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ KEPT = [0, 2, 4, 5]
 def stop_before_mapping(monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames are what is tested here; a map of six photos takes seconds and changes nothing."""
 
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise ReconstructionError("stopped by the test")
 
     monkeypatch.setattr("sightline.reconstruction.pipeline.reconstruct", stop)

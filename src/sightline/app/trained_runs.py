@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import PlaceError
-from sightline.geometry import Similarity
+from sightline.geometry import Pose, Similarity
 from sightline.records import Place
 from sightline.records.files import read_toml
 from sightline.records.place import alignment_similarity
@@ -55,6 +55,8 @@ class CarriedNetwork:
         return self._carried(poses), None if spread is None else self._now_from_then.scale * spread
 
     def _carried(self, poses: PosePredictions) -> PosePredictions:
+        if isinstance(poses, Pose):
+            return self._now_from_then.apply_pose(poses)
         each = [poses[i] for i in range(len(poses))]
         return [None if pose is None else self._now_from_then.apply_pose(pose) for pose in each]
 

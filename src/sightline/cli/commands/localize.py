@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -136,7 +137,8 @@ def _write(trajectory: Trajectory, source: Path, place: Place, options: Localize
 
 def _line(content: dict[str, Any]) -> str:
     if content["status"] == "unknown" and content["confidence"] > 0:
-        return f"{content['image']}: don't know (confidence {content['confidence']:.2f} only)"
+        known = math.floor(100 * content["confidence"]) / 100  # never rounded up to what was wanted
+        return f"{content['image']}: don't know (confidence {known:.2f} only)"
     if content["status"] == "unknown":
         return f"{content['image']}: don't know (this does not look like the place)"
     x, y, z = content["center"]
