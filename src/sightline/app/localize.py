@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -82,7 +83,8 @@ class Localization:
             "walkable_xy_px": _rounded(self.walkable_xy_px),
             "on_walkable": self.on_walkable,
             "heading_deg": None if self.heading_deg is None else round(self.heading_deg, 2),
-            "confidence": round(self.confidence, 4),
+            # never rounded up to what was wanted
+            "confidence": math.floor(1e4 * self.confidence) / 1e4,
             "inliers": self.inliers,
             "seconds": round(self.seconds, 4),
         }

@@ -137,7 +137,7 @@ def _write(trajectory: Trajectory, source: Path, place: Place, options: Localize
 
 def _line(content: dict[str, Any]) -> str:
     if content["status"] == "unknown" and content["confidence"] > 0:
-        known = math.floor(100 * content["confidence"]) / 100  # never rounded up to what was wanted
+        known = math.floor(100 * content["confidence"]) / 100
         return f"{content['image']}: don't know (confidence {known:.2f} only)"
     if content["status"] == "unknown":
         return f"{content['image']}: don't know (this does not look like the place)"
