@@ -74,7 +74,7 @@ def write_overlay(
                 break  # the rest was not localised: it was stopped
             size = size or _even_size(picture)
             frame = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-            write(inset.draw(frame, stamp), stamp)
+            write(inset.draw(np.asarray(frame, np.uint8), stamp), stamp)
             progress("writing the video", min(stamp / max(end, 1e-9), 1.0))
 
 
