@@ -357,6 +357,21 @@ def test_a_wrong_relative_pose_is_let_go() -> None:
     assert found.relative_weights[10] < 0.02
 
 
+def test_a_direction_that_contradicts_does_not_run_away() -> None:
+    """Backwards: no length fits, and the longer the less it misses by."""
+    true = walk(12)
+    relative = pairs(true, 1, metric=False)
+    t = relative.b_from_a.translation.copy()
+    t[5] *= -1.0
+    spoilt = RelativePoses(
+        relative.a, relative.b, Pose(relative.b_from_a.q_wxyz, t), TIGHT, relative.metric
+    )
+    found = solve_pose_graph(PoseGraph(12, priors(true, None, 0.05, 0.02), spoilt))
+    assert errors(found.world_from_cam, true)[0].max() < 0.02
+    assert np.isfinite(found.scales).all()
+    assert found.relative_weights[5] < 0.02
+
+
 def test_a_gap_leaves_each_part_to_its_own_priors() -> None:
     true = walk(30)
     whole = pairs(true, 1)

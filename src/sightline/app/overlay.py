@@ -73,9 +73,8 @@ def write_overlay(
             if stamp > end + 1.0 / fps:
                 break  # the rest was not localised: it was stopped
             size = size or _even_size(picture)
-            resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-            frame = np.asarray(resized, dtype=np.uint8)
-            write(inset.draw(frame, stamp), stamp)
+            frame = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+            write(inset.draw(np.asarray(frame, np.uint8), stamp), stamp)
             progress("writing the video", min(stamp / max(end, 1e-9), 1.0))
 
 

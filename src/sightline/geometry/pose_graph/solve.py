@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from sightline.geometry.rotation import Array
 _LEAST_DAMPING, _MOST_DAMPING = 1e-12, 1e12
 #: A step this short, in metres and radians, is rounding.
 _LEAST_STEP = 1e-12
+#: A free length stays within a thousandth and a thousand times its first guess: one whose direction
+#: contradicts everything else would grow without end.
+_WIDEST = float(np.log(1000.0))
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,7 @@ class _Problem:
         pairs = np.stack([self._scale_at[ratios.first], self._scale_at[ratios.second]], axis=1)
         columns = [self._frame_columns[graph.priors.frames], both, pairs]
         self._equations = NormalEquations(columns, size)
+        self.start = first_guess(graph, options.prior_loss, options.relative_loss)
 
     def evaluate(self, state: State) -> _Evaluated:
         """Return the terms at a state."""
@@ -194,6 +198,8 @@ class _Problem:
             return None
         padded = np.append(solution[:, 0], 0.0)  # what is absent does not move
         moved = at.state.moved(padded[self._frame_columns], padded[self._scale_at])
+        low, high = self.start.log_scale - _WIDEST, self.start.log_scale + _WIDEST
+        moved = replace(moved, log_scale=np.clip(moved.log_scale, low, high))
         return moved, float(np.abs(padded).max())
 
 
@@ -204,7 +210,7 @@ def _minimise(graph: PoseGraph, options: PoseGraphOptions) -> tuple[_Evaluated, 
         GeometryError: The losses are not finite.
     """
     problem = _Problem(graph, options)
-    best = problem.evaluate(first_guess(graph, options.prior_loss, options.relative_loss))
+    best = problem.evaluate(problem.start)
     damping, tried = _LEAST_DAMPING, 0
     while tried < options.max_iterations and damping < _MOST_DAMPING:
         tried += 1

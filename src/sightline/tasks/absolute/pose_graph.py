@@ -34,6 +34,8 @@ from sightline.reconstruction.refine import camera_for_photo
 _MEDIAN_OF_THREE = 1.5382
 #: Fewest answers that tell how far answers are off.
 _LEAST_TO_JUDGE = 8
+#: Share of the steps that odometry must tie: else the trajectory follows the answers anyway.
+_WHOLE = 0.8
 #: How much the data may change a doubt that was given, either way.
 _LEAST_CHANGE, _MOST_CHANGE = 0.3, 10.0
 #: A network's doubt before it is judged: this share of the walk's own spread, and an angle.
@@ -52,7 +54,8 @@ class SmoothingConfig:
     longest_gap_s: float = 5.0
     """Frames farther apart in time are not tied without odometry."""
     rounds: int = 2
-    """How often the doubt of answers is judged anew by how they fit."""
+    """How often the doubt of answers is judged anew by how they fit, where odometry is whole enough
+    to tell."""
     graph: PoseGraphOptions = field(default_factory=PoseGraphOptions)
     """How the graph is solved."""
 
@@ -146,7 +149,8 @@ def smooth(
         return solve_pose_graph(graph, config.graph)
 
     found = solved(answers)
-    for _ in range(config.rounds):
+    whole = count > 1 and odometry.tied().mean() >= _WHOLE
+    for _ in range(config.rounds if whole else 0):
         judged = _judged_by(answers, found.world_from_cam)
         if judged is answers:
             break
