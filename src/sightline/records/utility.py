@@ -235,6 +235,7 @@ class UtilitySet:
         operator: How their labels were joined.
         items: In a fixed order.
         categories: Names of the classes that the machines tell apart; may be empty.
+        thresholds: What the machines' decisions had to reach.
     """
 
     name: str
@@ -245,6 +246,7 @@ class UtilitySet:
     operator: Operator
     items: tuple[UtilityItem, ...]
     categories: tuple[str, ...] = ()
+    thresholds: Thresholds = Thresholds()
 
     def __len__(self) -> int:
         return len(self.items)

@@ -249,6 +249,7 @@ def read_labels(path: str | Path) -> UtilitySet:
         operator=header.operator,
         items=items,
         categories=header.categories,
+        thresholds=header.thresholds,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sightline.errors import InputError
-from sightline.records.utility import MachineLabel, Thresholds
+from sightline.records.utility import MachineLabel, Thresholds, UtilityTask
 from sightline.tasks.utility.definition import (
     UNKNOWN,
     class_utility,
@@ -18,6 +18,7 @@ from sightline.tasks.utility.definition import (
     detection_label,
     detection_utility,
     full_reference_utility,
+    graded_utility,
     overlaps,
     pristine_objects,
 )
@@ -331,6 +332,26 @@ def test_mean_and_max_by_hand(
     labels = [MachineLabel(None, 0.9, 0.5, value) for value in values]
     assert combined(labels, "mean") == mean
     assert combined(labels, "max") == largest
+
+
+def test_grades_by_hand() -> None:
+    def said(confidence: float, value: float = 0.5) -> MachineLabel:
+        return MachineLabel(None, 0.95, confidence, value)
+
+    def grade(*labels: MachineLabel, task: UtilityTask = "classification") -> float | None:
+        return graded_utility(labels, task, Thresholds(high=0.9, low=0.1, score=0.4))
+
+    assert grade(said(0.95)) == 1.0
+    assert grade(said(0.05)) == 0.0
+    assert grade(said(0.5)) == pytest.approx(0.5)
+    assert grade(said(0.3), said(0.9)) == pytest.approx((0.25 + 1.0) / 2)
+    assert grade(said(0.4), task="detection") == pytest.approx(0.5)  # the least score
+    assert grade(said(0.0), task="detection") == 0.0
+    assert grade(said(0.9), task="detection") == 1.0
+    assert grade(said(0.5), said(0.5, math.nan)) is None  # the pristine image failed
+    assert grade() is None
+    # one bound for both: sure or not
+    assert graded_utility([said(0.6)], "classification", Thresholds(high=0.5, low=0.5)) == 1.0
 
 
 def test_operators_want_machines_and_a_name() -> None:

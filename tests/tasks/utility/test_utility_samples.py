@@ -1,6 +1,7 @@
 """Frames of labelled images: the right pixels with the right label, made once, kept, augmented."""
 
 import dataclasses
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from sightline.tasks.utility.batches import UtilityBatches, weak_views
 from sightline.tasks.utility.config import UtilityConfig
 from sightline.tasks.utility.copies import crop_of
 from sightline.tasks.utility.measures import metric_values
-from sightline.tasks.utility.samples import Copies, frame_of, usable_samples
+from sightline.tasks.utility.samples import Copies, frame_of, labels_digest, usable_samples
 
 CONFIG = UtilityConfig(frame_px=32, batch=8)
 
@@ -33,7 +34,7 @@ def pixels(data: UtilitySet, name: str) -> np.ndarray:
 
 
 def test_each_frame_is_its_distorted_image_with_its_label(toy: UtilitySet) -> None:
-    samples = usable_samples(toy, 32)
+    samples = usable_samples(toy, CONFIG)
     assert len(samples) == 6 * 3  # the fourth level has no label
     assert {str(i.distortion) for i in samples.items} == {
         str(d) for d, u in LEVELS if u is not None
@@ -44,13 +45,25 @@ def test_each_frame_is_its_distorted_image_with_its_label(toy: UtilitySet) -> No
         assert samples.useful[k] == item.utility
 
 
+def test_graded_images_are_learned_from_where_that_is_asked_for(toy: UtilitySet) -> None:
+    graded = dataclasses.replace(CONFIG, targets="confidences")
+    failed = replace(toy.items[3].machines[0], value=math.nan)
+    items = (replace(toy.items[3], machines=(failed, failed)), *toy.items)
+    samples = usable_samples(replace(toy, items=items), graded)
+    assert len(samples) == 6 * 4  # the fourth level too, but for the copy whose pristine one failed
+    grades = {1: 1.0, 0: 0.0, None: 0.5}  # 0.5 lies midway between T_L and T_H
+    assert samples.target.tolist() == pytest.approx([grades[i.utility] for i in samples.items])
+    ours, theirs = labels_digest(CONFIG, toy), labels_digest(graded, toy)
+    assert ours != theirs  # a run of the one is no run of the other
+
+
 def test_frames_are_made_once(toy: UtilitySet, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = usable_samples(toy, 32)
+    first = usable_samples(toy, CONFIG)
     monkeypatch.setattr(Copies, "__call__", None)
-    assert np.array_equal(usable_samples(toy, 32).stored, first.stored)
+    assert np.array_equal(usable_samples(toy, CONFIG).stored, first.stored)
     others = replace(toy, items=(replace(toy.items[0], seed=99), *toy.items[1:]))
     with pytest.raises(TypeError):  # another seed is another image
-        usable_samples(others, 32)
+        usable_samples(others, CONFIG)
 
 
 def test_an_image_of_another_shape_is_stretched_whole() -> None:
@@ -73,21 +86,21 @@ def test_an_augmented_copy_is_cropped_before_it_is_distorted(toy: UtilitySet) ->
 def test_a_damaged_photo_is_named_and_left_out_and_alone_it_is_an_error(toy: UtilitySet) -> None:
     (toy.images_root / "0001.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     said: list[str] = []
-    samples = usable_samples(toy, 32, lambda text, _: said.append(text))
+    samples = usable_samples(toy, CONFIG, lambda text, _: said.append(text))
     assert {name for name, _ in samples.left_out} == {"0001.png"}
     assert len(samples) == 5 * 3
     assert all(i.image.name != "0001.png" for i in samples.items)
     assert any("without 3 unreadable images" in text for text in said)
-    assert len(usable_samples(toy, 32).left_out) == 3  # the second time too
+    assert len(usable_samples(toy, CONFIG).left_out) == 3  # the second time too
     alone = replace(toy, items=tuple(i for i in toy.items if i.image.name == "0001.png"))
     with pytest.raises(InputError, match="images that can be read are wanted"):
-        usable_samples(alone, 32)
+        usable_samples(alone, CONFIG)
 
 
 def test_images_without_any_label_are_an_error(toy: UtilitySet) -> None:
     none = replace(toy, items=tuple(replace(i, utility=None) for i in toy.items))
     with pytest.raises(InputError, match="images with a label are wanted"):
-        usable_samples(none, 32)
+        usable_samples(none, CONFIG)
 
 
 def test_augmentation_mirrors_and_shifts_and_changes_no_pixel() -> None:
@@ -111,7 +124,7 @@ def test_augmentation_mirrors_and_shifts_and_changes_no_pixel() -> None:
 
 
 def test_an_epoch_is_a_function_of_the_seed_and_its_number(toy: UtilitySet) -> None:
-    samples = usable_samples(toy, 32)
+    samples = usable_samples(toy, CONFIG)
     batches = UtilityBatches(samples, CONFIG)
     assert len(batches) == 3
 
@@ -122,8 +135,8 @@ def test_an_epoch_is_a_function_of_the_seed_and_its_number(toy: UtilitySet) -> N
     assert np.array_equal(frames(3), frames(3))
     assert not np.array_equal(frames(3), frames(4))
     assert not np.array_equal(frames(3), frames(3, seed=1))
-    useful = np.concatenate([b.useful.numpy() for b in batches.epoch(0)])
-    assert sorted(useful) == sorted(samples.useful)
+    target = np.concatenate([b.target.numpy() for b in batches.epoch(0)])
+    assert sorted(target) == sorted(samples.target)
 
 
 def test_measures_are_those_of_the_images_and_made_once(

@@ -15,9 +15,16 @@ from sightline.learning.fit import read_history
 from sightline.learning.runs import read_run_table
 from sightline.records.utility import UtilitySet
 from sightline.tasks.utility import task as task_module
+from sightline.tasks.utility.batches import UtilityBatch
 from sightline.tasks.utility.config import UtilityConfig
 from sightline.tasks.utility.samples import Copies, Samples, source_of, usable_samples
-from sightline.tasks.utility.task import calibrate, class_weights, train_utility, training_parts
+from sightline.tasks.utility.task import (
+    UtilityTeaching,
+    calibrate,
+    class_weights,
+    train_utility,
+    training_parts,
+)
 
 QUICK = UtilityConfig(
     width=0.0625,
@@ -100,7 +107,7 @@ def test_a_killed_training_ends_as_one_that_was_not(
 def test_validation_is_drawn_by_source_where_there_is_none(toy: UtilitySet) -> None:
     items = tuple(i for i in toy.items if i.split != "validation")
     copy = replace(items[0], augmented=1)
-    training, held_out = training_parts(replace(toy, items=(*items, copy)))
+    training, held_out = training_parts(replace(toy, items=(*items, copy)), QUICK)
     assert held_out is not None
     ours, theirs = ({source_of(i) for i in part.items} for part in (training, held_out))
     assert not ours & theirs
@@ -109,11 +116,11 @@ def test_validation_is_drawn_by_source_where_there_is_none(toy: UtilitySet) -> N
     assert {i.split for i in training.items} == {"train"}
     assert not any(i.augmented for i in held_out.items)
     few = tuple(i for i in items if i.source in ("shape0", "shape1"))
-    assert training_parts(replace(toy, items=few))[1] is None
+    assert training_parts(replace(toy, items=few), QUICK)[1] is None
 
 
 def test_its_own_validation_part_is_taken_as_it_is(toy: UtilitySet) -> None:
-    training, held_out = training_parts(toy)
+    training, held_out = training_parts(toy, QUICK)
     assert held_out is not None
     assert len(training) == 24 * 3
     assert {i.split for i in held_out.items} == {"validation"}
@@ -146,7 +153,7 @@ def test_one_image_only_is_one_line(toy: UtilitySet, tmp_path: Path) -> None:
 def test_many_validation_images_are_thinned_across_all_levels(
     toy: UtilitySet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = usable_samples(toy.part("validation"), SIDE)
+    whole = usable_samples(toy.part("validation"), QUICK)
     levels = {str(item.distortion) for item in whole.items}
     assert len(levels) == 3  # in this order for each photo: every third image is of one level
     monkeypatch.setattr(task_module, "VALIDATION_IMAGES", len(whole) // 3)
@@ -160,12 +167,48 @@ def test_many_validation_images_are_thinned_across_all_levels(
 
 
 def test_class_weights_give_both_classes_half_of_the_loss() -> None:
-    useful = np.array([1, 1, 1, 0])
+    useful = np.array([1, 1, 1, 0], np.float32)
     found = class_weights(useful, QUICK)
     assert found.tolist() == pytest.approx([2.0, 2 / 3])
     assert float(found[0]) * 1 == pytest.approx(float(found[1]) * 3)
+    # a graded image counts for both
+    assert class_weights(np.array([1, 0.5, 0.5], np.float32), QUICK).tolist() == [1.5, 0.75]
     plain = dataclasses.replace(QUICK, class_weights="none")
     assert class_weights(useful, plain).tolist() == [1.0, 1.0]
+
+
+def test_the_loss_is_the_cross_entropy_with_whole_and_with_graded_labels() -> None:
+    logits = torch.randn(5, 2, generator=torch.Generator().manual_seed(0))
+    weights = torch.tensor([2.0, 0.5])
+    teaching = UtilityTeaching(lambda _frames: logits, weights, None)  # type: ignore[arg-type]
+
+    def loss(*target: float) -> float:
+        batch = UtilityBatch(torch.zeros(5, 3, 8, 8), torch.tensor(target))
+        return float(teaching.terms(batch)["loss"])
+
+    wanted = torch.nn.functional.cross_entropy(
+        logits, torch.tensor([1, 0, 1, 1, 0]), weights, reduction="sum"
+    )
+    assert loss(1, 0, 1, 1, 0) == pytest.approx(float(wanted) / 5)
+    halfway = (loss(1, 0, 1, 1, 0) + loss(0, 0, 1, 1, 0)) / 2
+    assert loss(0.5, 0, 1, 1, 0) == pytest.approx(halfway)
+
+
+def test_graded_images_are_for_training_alone(toy: UtilitySet, tmp_path: Path) -> None:
+    config = dataclasses.replace(QUICK, targets="confidences")
+    training, held_out = training_parts(toy, config)
+    assert {i.utility for i in training.items} == {0, 1, None}
+    assert held_out is not None
+    assert {i.utility for i in held_out.items} == {0, 1}
+    drawn = replace(toy, items=tuple(i for i in toy.items if i.split != "validation"))
+    training, held_out = training_parts(drawn, config)
+    assert held_out is not None
+    assert {i.utility for i in held_out.items} == {0, 1}
+    assert not {source_of(i) for i in training.items} & {source_of(i) for i in held_out.items}
+    about = read_run_table(train_utility(toy, config, tmp_path / "run").directory)
+    assert (about["training_images"], about["training_graded"], about["without_label"]) == (
+        24 * 4, 24, 16
+    )  # fmt: skip
 
 
 def drawn_logits(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -176,7 +219,7 @@ def drawn_logits(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def held_out(toy: UtilitySet, useful: np.ndarray) -> Samples:
-    return replace(usable_samples(toy.part("test"), SIDE), useful=useful.astype(np.int64))
+    return replace(usable_samples(toy.part("test"), QUICK), target=useful.astype(np.float32))
 
 
 def test_calibration_undoes_bias_and_scale(
@@ -184,7 +227,7 @@ def test_calibration_undoes_bias_and_scale(
 ) -> None:
     logits, useful = drawn_logits(4000, 0)
     monkeypatch.setattr(task_module, "_logits", lambda *_: logits)
-    found = calibrate(None, held_out(toy, useful), np.array([0, 1]), QUICK)  # type: ignore[arg-type]
+    found = calibrate(None, held_out(toy, useful), np.array([0, 1], np.float32), QUICK)  # type: ignore[arg-type]
     # (logit - 1) / 2
     assert found["calibration"] == pytest.approx([-0.5, 0.5], abs=0.06)
     assert found["threshold"] == pytest.approx(0.5, abs=0.08)
@@ -196,7 +239,7 @@ def test_too_little_validation_undoes_the_class_weights_only(
 ) -> None:
     logits, useful = np.array([-1.0, 4.0]), np.array([0, 1])
     monkeypatch.setattr(task_module, "_logits", lambda *_: logits)
-    trained = np.array([1, 1, 1, 0])
+    trained = np.array([1, 1, 1, 0], np.float32)
     few = calibrate(None, held_out(toy, useful), trained, QUICK)  # type: ignore[arg-type]
     assert few["calibration"] == pytest.approx([np.log(3), 1.0])
     assert few["threshold"] == pytest.approx(0.75)  # the usual one is as good as any here
@@ -211,6 +254,6 @@ def test_a_network_that_learned_the_wrong_way_round_keeps_its_order(
 ) -> None:
     logits, useful = drawn_logits(400, 1)
     monkeypatch.setattr(task_module, "_logits", lambda *_: -logits)
-    found = calibrate(None, held_out(toy, useful), np.array([0, 1]), QUICK)  # type: ignore[arg-type]
+    found = calibrate(None, held_out(toy, useful), np.array([0, 1], np.float32), QUICK)  # type: ignore[arg-type]
     assert 0 < found["calibration"][1] < 1e-3
     assert 0 < found["threshold"] < 1

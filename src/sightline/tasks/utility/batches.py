@@ -24,15 +24,15 @@ class UtilityBatch:
 
     Attributes:
         frames: (N, 3, H, W) uint8.
-        useful: (N,) int64: 1 useful, 0 useless.
+        target: (N,) how useful they are: 1 useful, 0 useless.
     """
 
     frames: Tensor
-    useful: Tensor
+    target: Tensor
 
     def to(self, device: torch.device) -> UtilityBatch:
         """Return the batch on a device."""
-        return UtilityBatch(self.frames.to(device), self.useful.to(device))
+        return UtilityBatch(self.frames.to(device), self.target.to(device))
 
 
 class UtilityBatches:
@@ -52,7 +52,7 @@ class UtilityBatches:
         for part in np.array_split(order, len(self)):
             frames = weak_views(self._samples.frames(part), self._config, rng)
             images = torch.from_numpy(frames).permute(0, 3, 1, 2)
-            yield UtilityBatch(images, torch.from_numpy(self._samples.useful[part]))
+            yield UtilityBatch(images, torch.from_numpy(self._samples.target[part]))
 
 
 def weak_views(

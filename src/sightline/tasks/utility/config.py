@@ -25,6 +25,10 @@ class UtilityConfig(FitConfig):
     frame_px: int = 96
     """Width and height of the frames it sees, in pixels; images are stretched to it."""
 
+    targets: Literal["labels", "confidences"] = "labels"
+    """labels: useful or useless, images without a label left out (the paper's). confidences: images
+    between the thresholds, and those on which machines differ, are learned from too, as useful as
+    the machines are still sure."""
     class_weights: Literal["balanced", "none"] = "balanced"
     """balanced: useful and useless images weigh the same in the loss, however many there are."""
     mirror: bool = True

@@ -30,7 +30,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sightline.errors import InputError
-from sightline.records.utility import PAPERS, Box, MachineLabel, Operator, Thresholds
+from sightline.records.utility import (
+    PAPERS,
+    Box,
+    MachineLabel,
+    Operator,
+    Thresholds,
+    UtilityTask,
+)
 from sightline.tasks.utility.machines.machine import Classified, Detected
 
 #: The truth of an image whose class is not known.
@@ -225,6 +232,27 @@ def combined(labels: Sequence[MachineLabel], operator: Operator) -> int | None:
         return None
     # The sum has the mean's sign.
     return int((math.fsum(values) if operator == "mean" else max(values)) > 0)
+
+
+def graded_utility(
+    labels: Sequence[MachineLabel], task: UtilityTask, thresholds: Thresholds
+) -> float | None:
+    """Return how useful an image is, from 0 to 1, by how sure the machines still are of the truth.
+
+    Classification: 0 at T_L and below, 1 at T_H and above, in proportion between. Detection: 1/2 at
+    the least score, 0 where the object is not found. The mean over the machines. Beyond the paper,
+    which leaves out images between the thresholds and those on which machines differ.
+
+    Returns:
+        None where the pristine image failed with a machine, or there is none.
+    """
+    if not labels or any(label.failed for label in labels):
+        return None
+    low, high = thresholds.low, thresholds.high
+    if task != "classification":
+        low, high = 0.0, 2.0 * thresholds.score
+    grades = [(one.confidence - low) / max(high - low, 1e-6) for one in labels]
+    return math.fsum(min(max(grade, 0.0), 1.0) for grade in grades) / len(grades)
 
 
 def overlaps(boxes: ArrayLike, others: ArrayLike) -> _Floats:

@@ -18,7 +18,9 @@ from sightline.learning.cache import FrameSize, Progress, build_rows
 from sightline.media.image_sources import read_image
 from sightline.records.files import digest, locked_folder, write_json
 from sightline.records.utility import UtilityItem, UtilitySet
+from sightline.tasks.utility.config import UtilityConfig
 from sightline.tasks.utility.copies import distorted_copy
+from sightline.tasks.utility.definition import graded_utility
 
 Photo = NDArray[np.uint8]
 
@@ -36,21 +38,27 @@ class Samples:
     """Labelled images as frames.
 
     Attributes:
-        items: In the set's order; each has a label.
+        items: In the set's order.
         stored: (M, H, W, 3) uint8, memory-mapped.
         rows: (N,) rows of ``stored``, one an item.
-        useful: (N,) int64: 1 useful, 0 useless.
+        target: (N,) float32: 1 useful, 0 useless; between them where that is graded.
         left_out: Images that could not be read, with the reason.
     """
 
     items: tuple[UtilityItem, ...]
     stored: NDArray[np.uint8]
     rows: NDArray[np.int64]
-    useful: NDArray[np.int64]
+    target: NDArray[np.float32]
     left_out: tuple[tuple[str, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)
+
+    @property
+    def useful(self) -> NDArray[np.bool_]:
+        """(N,) whether they are rather useful than useless."""
+        useful: NDArray[np.bool_] = self.target >= 0.5
+        return useful
 
     def frames(self, part: Sequence[int] | NDArray[np.int64]) -> Photo:
         """Return a copy of the (n, H, W, 3) frames of some samples."""
@@ -104,24 +112,43 @@ def labelled(data: UtilitySet) -> UtilitySet:
     return replace(data, items=tuple(i for i in data.items if i.utility is not None))
 
 
-def usable_samples(
-    data: UtilitySet, frame_px: int, progress: Progress = lambda _stage, _fraction: None
-) -> Samples:
-    """Return a set's labelled images as samples; those that cannot be read are counted and named.
+def target_of(item: UtilityItem, data: UtilitySet, config: UtilityConfig) -> float | None:
+    """Return how useful an image is to be called in training, 0 to 1; None: nothing is known.
 
-    Images without a label are passed over (PITFALL 22): whoever calls counts them.
+    Its label where it has one.
+    """
+    if item.utility is not None or config.targets == "labels":
+        return item.utility
+    return graded_utility(item.machines, data.task, data.thresholds)
+
+
+def taught(data: UtilitySet, config: UtilityConfig) -> UtilitySet:
+    """Return the images of a set that can be learned from."""
+    known = (item for item in data.items if target_of(item, data, config) is not None)
+    return replace(data, items=tuple(known))
+
+
+def usable_samples(
+    data: UtilitySet,
+    config: UtilityConfig,
+    progress: Progress = lambda _stage, _fraction: None,
+) -> Samples:
+    """Return the images of a set that can be learned from; unreadable ones are counted and named.
+
+    Others are passed over (PITFALL 22): whoever calls counts them.
 
     Args:
         data: The images.
-        frame_px: Width and height of the frames.
+        config: Width and height of the frames, and what is learned.
         progress: Called with a text and the fraction done.
 
     Raises:
         InputError: No image has a label, or none can be read.
     """
-    data = labelled(data)
+    data = taught(data, config)
     if not data.items:
         raise InputError(f"{data.root}: images with a label are wanted, there are none")
+    frame_px = config.frame_px
     key = digest([made_of(item) for item in data.items], photo_stats(data), frame_px)
     path = data.root / "cache" / f"utility-{frame_px}-{key}.npy"
     if not path.with_suffix(".json").is_file():
@@ -139,8 +166,8 @@ def usable_samples(
     if left_out:
         first = left_out[0][1].replace(": ", " ")
         progress(f"{data.name} without {len(left_out)} unreadable images, the first {first}", 0.0)
-    useful = np.array([item.utility for item in items], dtype=np.int64)
-    return Samples(items, stored, rows, useful, left_out)
+    target = np.array([target_of(item, data, config) for item in items], dtype=np.float32)
+    return Samples(items, stored, rows, target, left_out)
 
 
 def _build(path: Path, data: UtilitySet, frame_px: int, progress: Progress) -> None:
@@ -179,11 +206,13 @@ def _black(stored: NDArray[np.uint8]) -> Iterator[int]:
         yield from (start + np.flatnonzero(empty)).tolist()
 
 
-def labels_digest(*parts: UtilitySet | None) -> str:
+def labels_digest(config: UtilityConfig, *parts: UtilitySet | None) -> str:
     """Return a digest of which images sets name, how they are distorted and what they are."""
     return digest(
         [
-            None if part is None else [[made_of(i), i.split, i.utility] for i in part.items]
+            None
+            if part is None
+            else [[made_of(i), i.split, target_of(i, part, config)] for i in part.items]
             for part in parts
         ]
     )

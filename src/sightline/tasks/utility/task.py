@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from sightline.errors import InputError
 from sightline.learning.calibration import confidences, fit_confidence
@@ -31,6 +30,7 @@ from sightline.tasks.utility.samples import (
     labelled,
     labels_digest,
     source_of,
+    taught,
     usable_samples,
 )
 
@@ -84,10 +84,10 @@ class UtilityTeaching:
     def terms(self, batch: UtilityBatch) -> dict[str, Tensor]:
         """Return the cross-entropy of a batch (paper 004, Sec. IV-C)."""
         logits = self._network(batch.frames)
-        weights = self._class_weights.to(logits.device)
-        # summed and divided by the count: the mean over weights would swing with what a batch has
-        each = functional.cross_entropy(logits, batch.useful, weights, reduction="sum")
-        return {"loss": each / len(batch.useful)}
+        shares = torch.stack([1.0 - batch.target, batch.target], dim=1)
+        # over the count: the mean over weights would swing with what a batch has
+        weighted = shares * self._class_weights.to(logits.device)
+        return {"loss": -(weighted * logits.log_softmax(dim=1)).sum() / len(batch.target)}
 
     def validate(self, _model: nn.Module) -> dict[str, float]:
         """Return AUC and accuracy on validation; ``score`` is 1 - AUC, which knows no threshold.
@@ -96,7 +96,7 @@ class UtilityTeaching:
         """
         if self._held_out is None:
             return {}
-        useful = self._held_out.useful.astype(bool)
+        useful = self._held_out.useful
         logits = _logits(self._network, self._held_out)
         auc = area_under_roc(logits, useful)
         accuracy = float(np.mean((logits >= 0) == useful))
@@ -132,8 +132,8 @@ def train_utility(
         WeightsError: Pretrained weights cannot be had, or do not fit.
         TrainingError: A non-finite loss.
     """
-    training, held_out = training_parts(data)
-    kept = labels_digest(training, held_out)
+    training, held_out = training_parts(data, config)
+    kept = labels_digest(config, training, held_out)
     before = read_config(run_dir / CONFIG) if (run_dir / CONFIG).is_file() else None
     if is_finished(run_dir, config, before, kept, "labels"):
         return Run(run_dir, load_predictor(run_dir), None)
@@ -145,17 +145,17 @@ def train_utility(
     progress(f"{config.backbone} weights: {network.weights_from}", 0.0)
     if about["without_label"]:
         progress(f"{data.name} without {about['without_label']} images that have no label", 0.0)
-    samples = usable_samples(training, config.frame_px, progress)
-    judged = None if held_out is None else usable_samples(held_out, config.frame_px, progress)
-    _refuse_one_class(samples.useful.astype(bool), data)
+    samples = usable_samples(training, config, progress)
+    judged = None if held_out is None else usable_samples(held_out, config, progress)
+    _refuse_one_class(samples.useful, data)
     about |= _write_left_out(run_dir, samples, judged)
     seed_everything(config.seed)
-    task = UtilityTeaching(network, class_weights(samples.useful, config), _some(judged))
+    task = UtilityTeaching(network, class_weights(samples.target, config), _some(judged))
     result = fit(task, UtilityBatches(samples, config), config, run_dir, progress)
     about |= {"epochs": result.epochs, "best_epoch": result.best_epoch}
     about |= {"seconds": round(result.seconds, 1)}
     about |= {k: round(v, 5) for k, v in result.best.items()}
-    about |= calibrate(network, judged, samples.useful, config)
+    about |= calibrate(network, judged, samples.target, config)
     # the weights come last: with them the run is finished, and must have said all of itself
     write_config(run_dir / CONFIG, config, run=about)
     save_weights(run_dir / WEIGHTS, network, task="utility")
@@ -163,8 +163,8 @@ def train_utility(
     return Run(run_dir, load_predictor(run_dir), result)
 
 
-def training_parts(data: UtilitySet) -> tuple[UtilitySet, UtilitySet | None]:
-    """Return the labelled images to train on and to validate on; no source is in both.
+def training_parts(data: UtilitySet, config: UtilityConfig) -> tuple[UtilitySet, UtilitySet | None]:
+    """Return the images to train on and the labelled ones to validate on; no source is in both.
 
     Labels without any split are all for training. Validation is None where there are too few
     sources to draw one from, or where it would take the last useful or useless training image.
@@ -174,39 +174,45 @@ def training_parts(data: UtilitySet) -> tuple[UtilitySet, UtilitySet | None]:
     """
     splits = {item.split for item in data.items if item.split}
     whole = data.part("train") if splits else data
-    training = labelled(whole)
-    if not training.items:
+    training = taught(whole, config)
+    if not labelled(training).items:
         none = f"{len(whole)} without a label" if len(whole) else "none at all"
         raise InputError(
             f"{data.root}: useful and useless images to train on are wanted, there are {none}; "
             "label more images, or at thresholds that are nearer to each other"
         )
-    useful = np.array([item.utility for item in training.items]) == 1
+    useful = np.array([item.utility for item in labelled(training).items]) == 1
     _refuse_one_class(useful, data)
     held_out = labelled(data.part("validation"))
     if held_out.items:
         return training, held_out
     drawn = _drawn_sources(training)
-    here = np.array([source_of(item) in drawn for item in training.items])
+    here = np.array([source_of(item) in drawn for item in labelled(training).items])
     if not here.any() or len({*useful[~here].tolist()}) < 2:
         return training, None
-    chosen = tuple(i for i in training.items if source_of(i) in drawn and not i.augmented)
+    judged = labelled(training).items
+    chosen = tuple(i for i in judged if source_of(i) in drawn and not i.augmented)
     rest = tuple(i for i in training.items if source_of(i) not in drawn)
     return replace(training, items=rest), replace(training, items=chosen) if chosen else None
 
 
-def class_weights(useful: NDArray[Any], config: UtilityConfig) -> Tensor:
+def class_weights(target: NDArray[np.float32], config: UtilityConfig) -> Tensor:
     """Return (2,) weights of useless and useful in the loss, 1 on average over the images."""
-    counts = np.bincount(useful, minlength=2)
     if config.class_weights == "none":
         return torch.ones(2)
-    return torch.tensor(len(useful) / (2.0 * counts), dtype=torch.float32)
+    return torch.tensor(len(target) / (2.0 * _sums(target)), dtype=torch.float32)
+
+
+def _sums(target: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return (2,) how many images are useless and useful, graded ones in parts."""
+    useful = float(target.sum(dtype=np.float64))
+    return np.array([len(target) - useful, useful])
 
 
 def calibrate(
     network: UtilityNet,
     held_out: Samples | None,
-    trained: NDArray[Any],
+    trained: NDArray[np.float32],
     config: UtilityConfig,
 ) -> dict[str, Any]:
     """Return ``calibration`` (bias and slope of the logit), ``threshold`` and what they give.
@@ -215,14 +221,14 @@ def calibrate(
     class weights make necessary). Where validation is too small, what class weights did to the
     odds is undone.
     """
-    counts = np.bincount(trained, minlength=2)
+    counts = _sums(trained)
     # at odds that are right, the best balanced accuracy is had at the share of useful images
     threshold = float(counts[1] / counts.sum())
     usual = float(np.log(counts[1] / counts[0]))
     undone = usual if config.class_weights == "balanced" else 0.0
     if held_out is None:
         return {"calibration": [undone, 1.0], "threshold": threshold, "calibrated_on": 0}
-    useful = held_out.useful.astype(bool)
+    useful = held_out.useful
     logits = _logits(network, held_out)
     weights = fit_confidence(logits[:, None], useful, (1,)) or (undone, 1.0)
     # slope 0: a network that learned nothing; its order is kept, its odds are not
@@ -273,7 +279,7 @@ def _some(samples: Samples | None) -> Samples | None:
         part = np.sort(draw)
         items = tuple(samples.items[k] for k in part)
         samples = replace(
-            samples, items=items, rows=samples.rows[part], useful=samples.useful[part]
+            samples, items=items, rows=samples.rows[part], target=samples.target[part]
         )
     return None if len(set(samples.useful.tolist())) < 2 else samples
 
@@ -309,7 +315,8 @@ def _about(
         "training_images": len(training),
         "training_useful": counts[1],
         "validation_images": 0 if held_out is None else len(held_out),
-        "without_label": sum(item.utility is None for item in data.items),
+        "training_graded": counts[None],
+        "without_label": sum(item.utility is None for item in data.items) - counts[None],
         "weights_from": network.weights_from,
         "parameters": network.parameter_count(),
     }
