@@ -44,6 +44,15 @@ def test_a_rule_learns_its_direction_and_its_threshold() -> None:
     assert score[0] > score[1]
 
 
+def test_a_rule_is_chosen_for_what_it_is_to_be_best_at() -> None:
+    values, useful = np.arange(6.0), np.array([1, 1, 0, 1, 1, 1], dtype=bool)
+    balanced, accurate = (fit_threshold(values, useful, aim) for aim in ("balanced", "accuracy"))
+    assert balanced is not None
+    assert accurate is not None
+    assert balanced.least == 2.5  # the one useless image is worth two useful ones
+    assert accurate.decide(values)[1].all()
+
+
 def test_unknown_numbers_get_the_commoner_answer_and_rule_out_nothing() -> None:
     values, useful = np.array([1.0, 2.0, np.nan, np.nan]), np.array([0, 1, 1, 1], dtype=bool)
     rule = fit_threshold(values, useful)

@@ -92,6 +92,19 @@ def test_threshold_lies_midway_and_is_the_best_of_all() -> None:
     assert best_threshold(score, np.ones(60, dtype=bool)) is None
 
 
+def test_the_threshold_of_most_right_is_found_by_trying_all() -> None:
+    rng = np.random.default_rng(3)
+    useful = rng.random(80) < 0.8  # not as many of both
+    score = np.round(rng.normal(useful, 1.0), 1)
+    found = best_threshold(score, useful, aim="accuracy")
+    assert found is not None
+    tries = [np.mean((score >= t) == useful) for t in (*np.unique(score), 9.0)]
+    assert np.mean((score >= found) == useful) == pytest.approx(max(tries))
+    balanced = best_threshold(score, useful)
+    assert balanced is not None
+    assert balanced > found  # the rarer useless ones weigh less than there
+
+
 def test_threshold_that_is_asked_for_wins_among_equals_only() -> None:
     score, useful = np.array([1.0, 2.0, 4.0, 5.0]), flags(0, 0, 1, 1)
     assert best_threshold(score, useful, 2.5) == 2.5

@@ -249,6 +249,20 @@ def test_too_little_validation_undoes_the_class_weights_only(
     assert calibrate(None, None, trained, plain)["calibration"] == [0.0, 1.0]  # type: ignore[arg-type]
 
 
+def test_a_threshold_for_accuracy_is_at_even_odds(
+    toy: UtilitySet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits, useful = drawn_logits(4000, 0)
+    rarer = useful | (np.arange(4000) % 4 > 0)  # three quarters of the useless are called useful
+    monkeypatch.setattr(task_module, "_logits", lambda *_: logits)
+    config = dataclasses.replace(QUICK, threshold_for="accuracy")
+    trained = np.array([1, 1, 1, 0], np.float32)
+    found = calibrate(None, held_out(toy, rarer), trained, config)  # type: ignore[arg-type]
+    plain = calibrate(None, held_out(toy, rarer), trained, QUICK)  # type: ignore[arg-type]
+    assert found["threshold"] < 0.65 < plain["threshold"]
+    assert calibrate(None, None, trained, config)["threshold"] == 0.5  # type: ignore[arg-type]
+
+
 def test_a_network_that_learned_the_wrong_way_round_keeps_its_order(
     toy: UtilitySet, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sightline.media.distortions import Distortion
 from sightline.tasks.utility.answers import Answers
+from sightline.tasks.utility.config import Aim
 from sightline.tasks.utility.metrics import area_under_roc, best_threshold
 
 Values = NDArray[np.float64]
@@ -71,19 +72,22 @@ class Threshold:
         return score, np.where(known, score >= self.least, self.usual)
 
 
-def fit_threshold(values: Values, useful: NDArray[np.bool_]) -> Threshold | None:
-    """Return the rule of the best balanced accuracy; None where nothing can be learned.
+def fit_threshold(
+    values: Values, useful: NDArray[np.bool_], aim: Aim = "balanced"
+) -> Threshold | None:
+    """Return the rule that meets an aim best; None where nothing can be learned.
 
     Args:
         values: (N,), NaN where unknown.
         useful: (N,).
+        aim: What the threshold is chosen for.
     """
     known = np.isfinite(values)
     area = area_under_roc(values[known], useful[known])
     if np.isnan(area) or np.ptp(values[known]) == 0:
         return None
     sign = 1.0 if area >= 0.5 else -1.0
-    least = best_threshold(sign * values[known], useful[known])
+    least = best_threshold(sign * values[known], useful[known], aim=aim)
     return None if least is None else Threshold(sign, least, bool(2 * useful.sum() >= len(useful)))
 
 
@@ -135,7 +139,9 @@ def fit_levels(distortions: Sequence[Distortion], useful: NDArray[np.bool_]) -> 
     return LevelShares(shares, float(useful.mean()) if len(useful) else 0.5)
 
 
-def decide_all(answers: Answers, levels: LevelShares, fitted_on: Answers) -> dict[str, Decided]:
+def decide_all(
+    answers: Answers, levels: LevelShares, fitted_on: Answers, aim: Aim = "balanced"
+) -> dict[str, Decided]:
     """Return what each rule says of images with a label, in the order of tables.
 
     Args:
@@ -143,6 +149,7 @@ def decide_all(answers: Answers, levels: LevelShares, fitted_on: Answers) -> dic
         levels: Fitted on training.
         fitted_on: Images with a label that thresholds are chosen on; their probabilities are not
             looked at.
+        aim: What they are chosen for.
 
     Returns:
         By name; a rule whose number is known of no image is not there.
@@ -154,9 +161,9 @@ def decide_all(answers: Answers, levels: LevelShares, fitted_on: Answers) -> dic
         if name == "quality" and not jpeg:
             continue
         if np.isfinite(answers.measures[name]).any():
-            _add(found, title, fitted_on.measures[name], useful, answers.measures[name])
+            _add(found, title, fitted_on.measures[name], useful, answers.measures[name], aim)
     _add(found, LEVEL, levels.scores(fitted_on.distortions), useful,
-         levels.scores(answers.distortions))  # fmt: skip
+         levels.scores(answers.distortions), aim)  # fmt: skip
     usual = bool(2 * useful.sum() >= len(useful))
     found[MAJORITY] = Decided(
         f"always {'useful' if usual else 'useless'}",
@@ -172,8 +179,9 @@ def _add(
     fitted_on: Values,
     useful: NDArray[np.bool_],
     values: Values,
+    aim: Aim,
 ) -> None:
-    rule = fit_threshold(fitted_on, useful)
+    rule = fit_threshold(fitted_on, useful, aim)
     if rule is None:
         return
     score, decided = rule.decide(values)

@@ -10,6 +10,9 @@ from typing import Any, Literal
 from sightline.learning.config import FitConfig, refuse
 from sightline.learning.runs import read_run_config, write_run_config
 
+#: What a threshold is chosen for.
+Aim = Literal["balanced", "accuracy"]
+
 
 @dataclass(frozen=True)
 class UtilityConfig(FitConfig):
@@ -31,6 +34,10 @@ class UtilityConfig(FitConfig):
     the machines are still sure."""
     class_weights: Literal["balanced", "none"] = "balanced"
     """balanced: useful and useless images weigh the same in the loss, however many there are."""
+    threshold_for: Aim = "balanced"
+    """What the threshold, and those of the rules beside it, are chosen for on validation. balanced:
+    useful and useless images right alike; accuracy: most images right, where as many are useful as
+    there."""
     mirror: bool = True
     """Also train on mirrored images."""
     shift_px: int = 4

@@ -27,6 +27,7 @@ from sightline.records.utility import UtilitySet, read_labels
 from sightline.records.utility_files import is_labels, outcome
 from sightline.tasks.utility.answers import Answers, answers_of, read_answers, write_answers
 from sightline.tasks.utility.baselines import Decided, decide_all, fit_levels
+from sightline.tasks.utility.config import Aim, read_config
 from sightline.tasks.utility.measures import metric_values
 from sightline.tasks.utility.metrics import SourceDraws
 from sightline.tasks.utility.samples import Copies, labelled, made_of, photo_stats, source_of
@@ -182,7 +183,8 @@ def _judge(
         for i in part.items
         if (i.image.as_posix(), i.seed, i.augmented, str(i.distortion)) in kept
     )
-    baselines, fitted_on = _baselines(data, answers.scored(), split, progress)
+    aim = read_config(run / CONFIG).threshold_for  # the rules are to have the same
+    baselines, fitted_on = _baselines(data, answers.scored(), split, aim, progress)
     threshold = float(read_run_table(run).get("threshold", 0.5))
     return JudgedUtility(
         run_name, run, threshold, replace(part, items=there_items), set_name, folder, answers,
@@ -260,7 +262,7 @@ def _probabilities(
 
 
 def _baselines(
-    data: UtilitySet, scored: Answers, split: str, progress: Progress
+    data: UtilitySet, scored: Answers, split: str, aim: Aim, progress: Progress
 ) -> tuple[dict[str, Decided], str]:
     """Return what rules say of the judged images, and what their thresholds were chosen on."""
     # copies for balance are of the rarer class alone: no rule may take their levels for its mark
@@ -280,7 +282,7 @@ def _baselines(
         np.array([item.utility == 1 for item in known.items]),
     )
     part = "validation" if chosen_on is held_out else "training"
-    return decide_all(scored, levels, fitted), f"{count} {part} images"
+    return decide_all(scored, levels, fitted, aim), f"{count} {part} images"
 
 
 def _has_both(data: UtilitySet) -> bool:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sightline.learning.reliability import BINS, Bin, reliability_bins
 from sightline.learning.reliability import calibration_error as error_of_bins
+from sightline.tasks.utility.config import Aim
 
 Array = NDArray[np.floating[Any]]
 Flags = NDArray[np.bool_]
@@ -60,8 +61,10 @@ def roc_curve(score: Array, useful: Flags) -> tuple[Array, Array]:
     return false, true
 
 
-def best_threshold(score: Array, useful: Flags, prefer: float | None = None) -> float | None:
-    """Return the threshold of the best balanced accuracy: useful are scores of it or more.
+def best_threshold(
+    score: Array, useful: Flags, prefer: float | None = None, aim: Aim = "balanced"
+) -> float | None:
+    """Return the threshold that meets an aim best: useful are scores of it or more.
 
     It lies midway between two scores; of several that are as good the middle one is taken.
 
@@ -69,6 +72,7 @@ def best_threshold(score: Array, useful: Flags, prefer: float | None = None) -> 
         score: (N,) grows with utility.
         useful: (N,).
         prefer: Taken where no threshold is better.
+        aim: What is to be best.
 
     Returns:
         None where a class is empty.
@@ -82,7 +86,9 @@ def best_threshold(score: Array, useful: Flags, prefer: float | None = None) -> 
     recall = 1.0 - np.concatenate([[0.0], np.cumsum(high)]) / high.sum()
     rejected = np.concatenate([[0.0], np.cumsum(low)]) / low.sum()
     gain = recall + rejected
-    best = np.flatnonzero(gain >= gain.max() - 1e-12)
+    if aim == "accuracy":
+        gain = recall * high.sum() + rejected * low.sum()
+    best = np.flatnonzero(gain >= gain.max() - 1e-9)
     if prefer is not None and int(np.searchsorted(values, prefer)) in best:
         return prefer
     k = int(best[len(best) // 2])

@@ -222,10 +222,12 @@ def calibrate(
     odds is undone.
     """
     counts = _sums(trained)
+    undone = float(np.log(counts[1] / counts[0])) if config.class_weights == "balanced" else 0.0
     # at odds that are right, the best balanced accuracy is had at the share of useful images
-    threshold = float(counts[1] / counts.sum())
-    usual = float(np.log(counts[1] / counts[0]))
-    undone = usual if config.class_weights == "balanced" else 0.0
+    usual, threshold = 0.0, 0.5
+    if config.threshold_for == "balanced":
+        usual = float(np.log(counts[1] / counts[0]))
+        threshold = float(counts[1] / counts.sum())
     if held_out is None:
         return {"calibration": [undone, 1.0], "threshold": threshold, "calibrated_on": 0}
     useful = held_out.useful
@@ -234,7 +236,7 @@ def calibrate(
     # slope 0: a network that learned nothing; its order is kept, its odds are not
     weights = (weights[0], max(weights[1], 1e-6))
     # among log-odds: midway between two probabilities near 0 would lie at the larger one
-    log_odds = best_threshold(weights[0] + weights[1] * logits, useful, usual)
+    log_odds = best_threshold(weights[0] + weights[1] * logits, useful, usual, config.threshold_for)
     if log_odds is not None:
         threshold = float(confidences((0.0, 1.0), np.array([[log_odds]]))[0])
     return {

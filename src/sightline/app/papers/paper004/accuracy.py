@@ -17,6 +17,11 @@ from sightline.errors import InputError
 from sightline.tasks.utility.baselines import LEVEL, RULES
 
 NONE = "-"
+_TARGETS = {
+    "labels": "images without a label are not learned from",
+    "confidences": "images between the thresholds are learned from by the machines' confidences",
+}
+_AIMS = {"accuracy": "accuracy", "balanced": "balanced accuracy"}
 #: The row of other distortions beside compression.
 MIXED = "common, mixed distortions"
 QUALITY = RULES["quality"]
@@ -161,6 +166,7 @@ def _settings(study: Study, task: Task) -> str:
         f"{count['validation']} + {count['test']} sources (training, validation, test), JPEG "
         f"qualities {config.qualities}; {config.backbone} at {config.width:g} of its channels, "
         f"{start_in_words(config.weights)}, {config.frame_px} px, {budget} each; "
-        "balanced copies are in the training part alone; thresholds of predictors and of rules "
-        "are chosen on validation for the best balanced accuracy"
+        f"{_TARGETS[config.targets]}, balanced copies are in the training part alone; thresholds "
+        "of predictors and of rules are chosen on validation for the best "
+        f"{_AIMS[config.threshold_for]}"
     )

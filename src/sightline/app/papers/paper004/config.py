@@ -11,7 +11,7 @@ from sightline.app.papers.objects_resnet import OBJECTS
 from sightline.errors import InputError
 from sightline.learning.config import refuse
 from sightline.media.distortions import Distortion, parse_distortion
-from sightline.tasks.utility.config import UtilityConfig
+from sightline.tasks.utility.config import Aim, UtilityConfig
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,12 @@ class Paper004Config:
     weights: str = OBJECTS
     """What it starts from, as the paper's from ImageNet's weights: objects: the ResNet of the
     package's objects network (resnet18 at 0.5); none; imagenet; or a FILE."""
+    targets: Literal["labels", "confidences"] = "confidences"
+    """labels: predictors learn from images with a label alone, as the paper's; confidences: from
+    those between the thresholds too, see `sightline train utility --help`."""
+    threshold_for: Aim = "accuracy"
+    """What thresholds of predictors and rules are chosen for on validation: accuracy, which the
+    paper's tables give, or balanced."""
     frame_px: int = 64
     """Side of the frames it sees, in pixels; the paper's 224."""
     batch: int = 64
@@ -100,6 +106,8 @@ class Paper004Config:
             "backbone": self.backbone,
             "width": self.width,
             "weights": self.weights,
+            "targets": self.targets,
+            "threshold_for": self.threshold_for,
             "frame_px": self.frame_px,
             "epochs": self.epochs,
             "max_seconds": 60.0 * self.minutes,
