@@ -109,6 +109,8 @@ def test_nine_qualities_and_others_for_the_test():
         ({"test_qualities": "0"}, "jpeg"),
         ({"distort": "haze:3"}, "haze"),
         ({"minutes": 0.0}, "epochs"),
+        ({"width": 1.0}, "resnet18 at 1 came; pass --weights none"),
+        ({"backbone": "resnet34"}, "resnet34 at 0.5 came"),
         ({"images": -1}, "images"),
         ({"machine_minutes": 0.0}, "machine_minutes"),
     ],

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sightline.errors import InputError, MediaError
+from sightline.errors import InputError, MediaError, StorageError
 from sightline.learning import cache as cache_module
 from sightline.learning.backbones import create_backbone
 from sightline.learning.cache import FrameSize, cache_features, cache_frames, read_frame
@@ -96,7 +96,7 @@ def test_a_full_disk_is_one_clear_line(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(InputError, match=r"has no room.*No space left") as caught:
+    with pytest.raises(StorageError, match=r"has no room.*No space left") as caught:
         cache_frames(pictures, names(), SIZE, tmp_path / "cache")
     assert "\n" not in str(caught.value)
     assert not list((tmp_path / "cache").iterdir())

@@ -19,6 +19,16 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_mask(path), counts)
 
 
+def test_labels_of_16_bits_and_transparent_black_are_what_they_say(tmp_path: Path) -> None:
+    labels = np.array([[0, 1], [2, 700]], np.uint16)
+    Image.fromarray(labels).save(tmp_path / "labels.png")
+    assert read_mask(tmp_path / "labels.png").tolist() == [[False, True], [True, True]]
+    clear = Image.new("RGBA", (2, 1), (0, 0, 0, 0))
+    clear.putpixel((1, 0), (255, 255, 255, 255))
+    clear.save(tmp_path / "clear.png")
+    assert read_mask(tmp_path / "clear.png").tolist() == [[False, True]]
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "RGB", "P", "LA"])
 def test_only_black_is_ignored_whatever_the_kind_of_picture(tmp_path: Path, mode: str) -> None:
     grey = Image.new("L", (4, 2), 255)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sightline.app.frame_gate import LEFT_OUT, FrameGate, check_min_utility
 from sightline.app.masks import MasksConfig, make_masks
-from sightline.errors import InputError
+from sightline.errors import InputError, StorageError
 from sightline.media.extract import ExtractedFrame, extract_frames
 from sightline.media.photo import list_photos
 from sightline.reconstruction.config import ReconstructionConfig
@@ -102,7 +102,7 @@ def build(
     place = _open_place(root, source, content)
     try:
         _extract(place, source, content, config, progress)
-    except InputError:
+    except (InputError, StorageError):
         if fresh:
             _take_back(place, made)
         raise

@@ -238,10 +238,14 @@ def _given_masks(place: Place, given: Path | None, names: Sequence[str]) -> dict
         raise InputError(f"a folder of masks, or one mask, is wanted for --masks; {given} is not")
     there = {p.name: p for p in given.iterdir() if p.suffix.lower() == MASK_SUFFIX}
     # Photos have the user's own names; the frames' are known only once the place is built.
-    for known_as in (_sources(place), {name: name for name in names}):
-        found = {name: mask for name in names if (mask := _mask_of(known_as.get(name), there))}
-        if found:
-            return found
+    # Where masks go by both, those are meant that more frames have; the photos' own first.
+    by_photo, by_frame = (
+        {name: mask for name in names if (mask := _mask_of(known_as.get(name), there))}
+        for known_as in (_sources(place), {name: name for name in names})
+    )
+    found = by_photo if len(by_photo) >= len(by_frame) else by_frame
+    if found:
+        return found
     raise InputError(
         f"masks named as the frames are wanted in {given}, such as {mask_name(names[0])}; "
         f"{len(there)} other PNG files are there"

@@ -125,9 +125,15 @@ def _is_identity(similarity: Similarity) -> bool:
 
 
 def _validation_error(run_dir: Path) -> float:
-    """Return the run's median validation error, infinite where it was never evaluated."""
+    """Return the run's median validation error, infinite where none is known.
+
+    A network that leaves most photos unanswered has no median over all of them.
+    """
     path = run_dir / "metrics.json"
     if not path.is_file():
         return float("inf")
     splits = json.loads(path.read_text(encoding="utf-8"))["splits"]
-    return float(splits.get("validation", {}).get("median_position", "inf"))
+    scores = splits.get("validation", {})
+    if scores.get("answered", 1.0) <= 0.5:
+        return float("inf")
+    return float(scores.get("median_position", "inf"))

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from sightline.errors import InputError, MediaError
+from sightline.errors import InputError, MediaError, StorageError
 from sightline.records.files import digest
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def _open_partial(
     except OSError as error:
         size_mb = path.stat().st_size / 1e6
         path.unlink()
-        raise InputError(
+        raise StorageError(
             f"a cache of {size_mb:.1f} MB is wanted, {path.parent} has no room for it "
             f"({error.strerror}); free some space and run again (nothing else was changed)"
         ) from error

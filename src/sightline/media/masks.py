@@ -34,7 +34,15 @@ def read_mask(path: Path) -> Mask:
         raise InputError(
             f"a mask as PNG is wanted (black is ignored), {path} came; lossy formats blur its edges"
         )
-    return np.asarray(read_photo(path).any(axis=2), dtype=np.bool_)
+    from PIL import Image
+
+    picture = read_photo(path)  # names what does not read
+    with Image.open(path) as image:
+        if image.mode.startswith(("I", "F")):  # 16 bits and more: 1 is not black
+            return np.asarray(image) != 0
+        if image.mode == "P" or "A" in image.getbands():  # what is transparent has a colour too
+            picture = np.asarray(image.convert("RGB"))
+    return np.asarray(picture.any(axis=2), dtype=np.bool_)
 
 
 def write_mask(path: Path, counts: Mask) -> None:

@@ -289,7 +289,7 @@ def _read_reconstruction(folder: Path) -> pycolmap.Reconstruction:
         )
     try:
         return pycolmap.Reconstruction(str(folder))
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, IndexError) as error:  # IndexError: it was cut off
         reason = " ".join(str(error).split())
         raise InputError(f"the COLMAP model in {folder} cannot be read: {reason}") from error
 

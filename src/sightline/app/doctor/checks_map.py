@@ -75,7 +75,7 @@ def check_build(exam: Examination) -> Finding:
             "problem",
             f"stopped before {exam.missing_stages[0]}",
             "every stage finished",
-            "finished stages are kept; the same command goes on from there",
+            "finished stages are kept; the command it was begun with, with all its flags, goes on",
             go_on,
         )
     if exam.model is None:
@@ -84,7 +84,7 @@ def check_build(exam: Examination) -> Finding:
             "problem",
             "every stage finished, and there is no map",
             "a map",
-            "the same command makes it again, or says why there is none",
+            "the command it was begun with, with all its flags, makes it or says why there is none",
             go_on,
         )
     return Finding("build", "good", "every stage finished", "every stage finished")

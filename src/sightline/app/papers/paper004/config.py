@@ -13,6 +13,9 @@ from sightline.learning.config import refuse
 from sightline.media.distortions import Distortion, parse_distortion
 from sightline.tasks.utility.config import Aim, UtilityConfig
 
+#: What the package's objects network is: backbone and share of its channels.
+_OBJECTS = ("resnet18", 0.5)
+
 
 @dataclass(frozen=True)
 class Paper004Config:
@@ -99,6 +102,12 @@ class Paper004Config:
             )
         self.others()
         self.training()  # their own checks
+        if self.weights == OBJECTS and not self.quick and (self.backbone, self.width) != _OBJECTS:
+            raise InputError(
+                f"--backbone {_OBJECTS[0]} at --width {_OBJECTS[1]:g} starts from the package's "
+                f"objects network, {self.backbone} at {self.width:g} came; pass --weights none, "
+                "imagenet or a FILE"
+            )
 
     def training(self, **changes: Any) -> UtilityConfig:
         """Return one predictor's settings."""

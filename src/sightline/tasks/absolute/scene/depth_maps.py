@@ -27,7 +27,7 @@ class ObservedPoints:
     """The map's points, frame by frame.
 
     Attributes:
-        camera: The pictures' camera (the first frame's, where the map has several).
+        camera: The pictures' camera.
         by_frame: Frame name to the (M, 3) points it observes, in the place's world.
     """
 
@@ -39,7 +39,8 @@ class ObservedPoints:
         """Return what some frames of a place observe; nothing for a frame that the map has not.
 
         Raises:
-            PlaceError: The place has no map, or the map has none of the frames.
+            PlaceError: The place has no map, the map has none of the frames, or several cameras
+                took them.
         """
         if not place.model_dir.is_dir():
             raise PlaceError(
@@ -60,7 +61,13 @@ class ObservedPoints:
                 f"the map in {place.model_dir} has none of the frames to train on; finish "
                 "`sightline build` (it resumes)"
             )
-        return cls(model.cameras[model.frames[known[0]].camera_id], by_frame)
+        cameras = {model.frames[name].camera_id for name in known}
+        if len(cameras) > 1:
+            raise PlaceError(
+                f"{place.root}: frames of one camera are wanted to learn scene coordinates from, "
+                f"the map has {len(cameras)} of them; train another `--model`"
+            )
+        return cls(model.cameras[cameras.pop()], by_frame)
 
     def inverse_depths(self, frames: Sequence[PosedFrame], rays: Array) -> NDArray[np.float32]:
         """Return (N, 2, h, w) inverse depths of posed frames, see :func:`inverse_depth`.
