@@ -37,6 +37,15 @@ def shell(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, l
     return code, capfd.readouterr().out.splitlines()
 
 
+@pytest.mark.parametrize("flag", ["--no-refine", "--smooth"])
+def test_no_share_of_wrong_answers_is_promised_of_others_than_were_calibrated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str
+) -> None:
+    place, photo = str(tmp_path / "place"), str(tmp_path / "a.jpg")
+    assert main(["localize", place, photo, "--max-wrong", "0.01", flag]) == 2
+    assert f"with --max-wrong, {flag} came; give --min-confidence" in capsys.readouterr().err
+
+
 def test_localize_json_is_one_object_a_line(floor: FloorPlace, capfd) -> None:
     code, lines = shell(capfd, "localize", floor.root, floor.queries[0], "--json")
     assert code == 0

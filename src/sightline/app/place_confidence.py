@@ -102,9 +102,13 @@ class PlaceConfidence:
 
 
 def calibrated_for(place: Place, run: str | None) -> dict[str, Any]:
-    """Return what a calibration holds for: another map or network gives other evidence."""
+    """Return what a calibration holds for: another map, network or scale gives other evidence."""
     model = sorted(place.model_dir.glob("*.bin"))
-    return {"map": digest_files(model) if model else "", "run": run or ""}
+    return {
+        "map": digest_files(model) if model else "",
+        "run": run or "",
+        "scale": f"{place.world_from_map.scale:.6g} {place.unit}",
+    }
 
 
 def default_radius(place: Place, refiner: MapRefiner | None) -> float:

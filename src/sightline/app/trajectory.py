@@ -18,6 +18,7 @@ from sightline.geometry.pose_graph import RelativePoses, ScaleRatios
 from sightline.geometry.rotation import Array
 from sightline.media import list_photos, probe_video
 from sightline.media.photo import photo_kind
+from sightline.media.timing import exact_rate
 from sightline.reconstruction.odometry import (
     Odometry,
     OdometryConfig,
@@ -142,6 +143,7 @@ def follow(
     """
     from sightline.app.localize import localize_source
 
+    exact_rate(fps)  # of a folder's photos too
     steps = _Steps(localizer, smoothed, odometry)
     answers: list[Localization] = []
     length = _length(source, fps)

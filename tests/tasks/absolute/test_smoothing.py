@@ -138,6 +138,16 @@ def test_frames_that_nothing_reaches_stay_unknown() -> None:
     assert [i for i, pose in enumerate(found.poses) if pose is None] == list(range(27, 37))
 
 
+def test_one_recognised_frame_says_nothing_of_what_was_filmed_minutes_later() -> None:
+    stamps = 0.5 * np.arange(200)
+    poses: list[Pose | None] = [None] * 200
+    poses[40] = walk()[0]
+    sure = Answers(poses, np.array(0.02), np.array(0.01), np.array(False))
+    none = Odometry(200, RelativePoses.none(), ScaleRatios.none())
+    found = smooth(sure, none, stamps.tolist(), SmoothingConfig(longest_gap_s=5.0))
+    assert [i for i, pose in enumerate(found.poses) if pose is not None] == list(range(30, 51))
+
+
 def test_no_answer_at_all() -> None:
     true = walk()
     found = smooth(answers([None] * COUNT), odometry(true), STAMPS)

@@ -81,6 +81,11 @@ def _check(options: LocalizeOptions) -> None:
 
     if not options.source:
         raise InputError("a photo, a folder of photos or a video is wanted, nothing came")
+    if options.max_wrong is not None and (options.smooth or not options.refine):
+        raise InputError(
+            "answers as they were calibrated are wanted with --max-wrong, "
+            f"{'--smooth' if options.smooth else '--no-refine'} came; give --min-confidence"
+        )
     files = (options.tum, options.plan_picture, options.overlay)
     if any(path is not None for path in files) and len(options.source) != 1:
         raise InputError(

@@ -52,7 +52,7 @@ class SmoothingConfig:
     turning_deg: float = 60.0
     """Turn of the camera there, in degrees a second."""
     longest_gap_s: float = 5.0
-    """Frames farther apart in time are not tied without odometry."""
+    """Frames farther in time from all that is known are not tied without odometry."""
     rounds: int = 2
     """How often the doubt of answers is judged anew by how they fit, where odometry is whole enough
     to tell."""
@@ -141,7 +141,7 @@ def smooth(
         )
     if not len(answers.frames):
         return Smoothed([None] * count, np.zeros(count), answers.position_sigma)
-    walking = _walking(odometry, np.asarray(timestamps_s, dtype=np.float64), config)
+    walking = _walking(odometry, answers.frames, np.asarray(timestamps_s, dtype=np.float64), config)
     relative = RelativePoses.union([odometry.relative, walking])
 
     def solved(given: Answers) -> PoseGraphSolution:
@@ -162,10 +162,18 @@ def smooth(
     return Smoothed(poses, weights, answers.position_sigma)
 
 
-def _walking(odometry: Odometry, stamps: Array, config: SmoothingConfig) -> RelativePoses:
+def _walking(
+    odometry: Odometry, answered: NDArray[np.int64], stamps: Array, config: SmoothingConfig
+) -> RelativePoses:
     """Return ties over steps that odometry lost: nobody walks or turns faster than people do."""
-    gap = np.diff(stamps)
-    a = np.flatnonzero(~odometry.tied() & (gap <= config.longest_gap_s))
+    gap, tied = np.diff(stamps), odometry.tied()
+    # a chain of such steps says nothing of where its far end is: each stays near what is known
+    known = np.isin(np.arange(len(stamps)), answered) | np.r_[tied, False] | np.r_[False, tied]
+    around = np.r_[-np.inf, stamps[known], np.inf]
+    after = np.searchsorted(around, stamps)
+    away = np.minimum(around[after] - stamps, stamps - around[after - 1])
+    near = np.maximum(away[:-1], away[1:]) <= config.longest_gap_s
+    a = np.flatnonzero(~tied & near & (gap <= config.longest_gap_s))
     seconds = np.maximum(gap[a], 1e-3)
     return RelativePoses(
         a,
