@@ -39,7 +39,7 @@ def read_mask(path: Path) -> Mask:
     picture = read_photo(path)  # names what does not read
     with Image.open(path) as image:
         if image.mode.startswith(("I", "F")):  # 16 bits and more: 1 is not black
-            return np.asarray(image) != 0
+            return np.asarray(np.asarray(image) != 0, dtype=np.bool_)
         if image.mode == "P" or "A" in image.getbands():  # what is transparent has a colour too
             picture = np.asarray(image.convert("RGB"))
     return np.asarray(picture.any(axis=2), dtype=np.bool_)
