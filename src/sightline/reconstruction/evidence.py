@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.geometry import Camera, Pose
+from sightline.geometry.pose_graph.terms import cross_matrix
 from sightline.geometry.rotation import Array
 from sightline.reconstruction.two_view.matching import grid_coverage
 from sightline.records.colmap import estimate_absolute_pose
@@ -136,7 +137,7 @@ def center_covariance(world_from_cam: Pose, points: Array, camera: Camera) -> Ar
     # (N, 2, 3) pixels by point, then by the camera's own motion: p -> (1 - [turn]) p - shift
     by_point = (camera.project(moved) - camera.project(seen)[:, None]).transpose(0, 2, 1)
     by_point = by_point / step[:, None, None]
-    by_turn = by_point @ _cross(seen)
+    by_turn = by_point @ cross_matrix(seen)
     design = np.concatenate([-by_point, by_turn], axis=2).reshape(-1, 6)
     # turns and shifts on one scale, so that the rank tells of geometry, not of the unit
     scale = np.linalg.norm(design, axis=0)
@@ -182,11 +183,3 @@ def _rival(found: MatchedPose) -> tuple[int, float]:
     count = len(np.unique(found.keypoints[rest][answer.inliers]))
     apart = np.linalg.norm(answer.world_from_cam.translation - found.pose.translation)
     return count, float(apart)
-
-
-def _cross(vectors: Array) -> Array:
-    """Return (N, 3, 3) matrices ``[v]`` with ``[v] w = v x w``."""
-    x, y, z = vectors.T
-    zero = np.zeros_like(x)
-    rows = [zero, -z, y, z, zero, -x, -y, x, zero]
-    return np.stack(rows, axis=1).reshape(-1, 3, 3)

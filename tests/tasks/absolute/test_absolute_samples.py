@@ -13,6 +13,7 @@ from sightline.geometry.pose import relative_pose
 from sightline.learning.backbones import InputContract
 from sightline.learning.cache import cache_frames
 from sightline.records import Place, PosedFrame, stack_poses
+from sightline.records.cameras import common_camera
 from sightline.tasks.absolute.augment import CameraRotation
 from sightline.tasks.absolute.config import AbsoluteConfig
 from sightline.tasks.absolute.samples import (
@@ -21,7 +22,6 @@ from sightline.tasks.absolute.samples import (
     frame_tuples,
     in_video_order,
     network_size,
-    place_camera,
     source_size,
     training_frames,
 )
@@ -100,7 +100,7 @@ def test_an_epoch_is_a_function_of_seed_and_number(place: Place) -> None:
 
 def test_a_turned_camera_stays_where_it_was(place: Place) -> None:
     settings = config(model="posenet", batch=50, augment_yaw_deg=20.0, augment_resolution=1.0)
-    camera = place_camera(place)
+    camera = common_camera(place)
     assert camera is not None
     plain = batches(place, config(model="posenet", batch=50))
     rotated = batches(place, settings, rotation=CameraRotation(camera, network_size(settings)))
@@ -155,4 +155,4 @@ def test_frames_are_cached_larger_only_for_rotation() -> None:
 
 
 def test_a_place_without_camera_has_none(tmp_path: Path) -> None:
-    assert place_camera(Place.create(tmp_path / "p", source="x")) is None
+    assert common_camera(Place.create(tmp_path / "p", source="x")) is None

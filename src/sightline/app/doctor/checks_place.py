@@ -6,9 +6,10 @@ import numpy as np
 
 from sightline.app.doctor.examination import Examination
 from sightline.app.doctor.findings import Finding, build_anew, command, graded, listed, share_of
-from sightline.errors import GeometryError
+from sightline.errors import PlaceError
 from sightline.geometry import Camera
 from sightline.records import stack_poses
+from sightline.records.cameras import common_camera
 from sightline.records.splits import LEAK_DISTANCE_M, nearest_train_distance
 
 #: Root mean square of an alignment's residuals in metres: tape and plan are good to a few
@@ -228,13 +229,11 @@ def check_intrinsics(exam: Examination) -> Finding | None:
 def _cameras(exam: Examination) -> list[Camera]:
     if exam.model is not None:
         return list(exam.model.cameras.values())
-    table = exam.place.content.get("camera")
-    if not isinstance(table, dict):
-        return []
     try:
-        return [Camera(table["model"], table["width"], table["height"], tuple(table["params"]))]
-    except (KeyError, TypeError, ValueError, GeometryError):
+        camera = common_camera(exam.place)
+    except PlaceError:
         return []
+    return [] if camera is None else [camera]
 
 
 def _faults(camera: Camera) -> list[tuple[str, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from sightline.errors import PlaceError, TrainingError
-from sightline.geometry import Camera, Pose
+from sightline.geometry import Pose
 from sightline.geometry.rotation import Array
 from sightline.learning.backbones import InputContract
 from sightline.learning.cache import FrameCache, FrameSize
@@ -194,19 +193,6 @@ def training_frames(place: Place) -> list[PosedFrame]:
             f"`sightline build` or set the split column of poses.csv"
         )
     return frames
-
-
-def place_camera(place: Place) -> Camera | None:
-    """Return the camera that ``place.toml`` names, or None."""
-    table: dict[str, Any] | None = place.content.get("camera")
-    if not table or "params" not in table:
-        return None
-    return Camera(
-        str(table["model"]),
-        int(table["width"]),
-        int(table["height"]),
-        tuple(float(p) for p in table["params"]),
-    )
 
 
 def source_size(config: AbsoluteConfig) -> FrameSize:

@@ -19,6 +19,7 @@ from sightline.learning.cache import FrameCache, cache_features, cache_frames
 from sightline.learning.fit import FitResult, backbone_precision, seed_everything
 from sightline.learning.runs import CONFIG, is_finished
 from sightline.records import Place, PosedFrame, read_poses_csv, stack_poses
+from sightline.records.cameras import common_camera
 from sightline.records.files import digest, read_toml, write_json
 from sightline.tasks.absolute.augment import CameraRotation
 from sightline.tasks.absolute.checkpoint import AbsoluteModel, load_run, ready
@@ -44,7 +45,6 @@ from sightline.tasks.absolute.samples import (
     TranslationStatistics,
     in_video_order,
     network_size,
-    place_camera,
     source_size,
     training_frames,
 )
@@ -308,7 +308,7 @@ def _prepare(
     if config.augments_rotation:
         own = [f.image for f in frames]
         training = cache_frames(place.images_dir, own, source, place.cache_dir, progress=progress)
-        camera = place_camera(place)
+        camera = common_camera(place)
         if camera is None:
             with Image.open(place.images_dir / own[0]) as picture:
                 camera = Camera.guess(*picture.size)
