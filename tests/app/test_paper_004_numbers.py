@@ -108,7 +108,7 @@ def test_nine_qualities_and_others_for_the_test():
         ({"qualities": "good"}, "--qualities such as 5,10 are wanted, 'good' came"),
         ({"test_qualities": "0"}, "jpeg"),
         ({"distort": "haze:3"}, "haze"),
-        ({"minutes": 0.0}, "epochs"),
+        ({"epochs": 0}, "epochs"),
         ({"width": 1.0}, "resnet18 at 1 came; pass --weights none"),
         ({"backbone": "resnet34"}, "resnet34 at 0.5 came"),
         ({"images": -1}, "images"),

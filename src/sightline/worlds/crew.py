@@ -72,7 +72,7 @@ def render_all(
         processes: How many render; one a CPU core where None.
 
     Raises:
-        RenderError: There is no EGL, or a process ended.
+        RenderError: There is no EGL, or two processes crashed on one part.
     """
     there = total - len(missing)
     report(there / total)
@@ -124,15 +124,46 @@ class _Crew:
         self._stopped.set()
 
     def work(self) -> None:
-        """Lead one process until all is done."""
-        with _worker(self._job) as worker:
-            while not self._stopped.is_set():
-                try:
-                    index = self._todo.get_nowait()
-                except queue.Empty:
-                    return
-                _ask(worker, index, self._job.part)
-                self.finished.release()
+        """Lead a process until all is done; where it crashes, another one begins with that part.
+
+        Drivers crash now and then, on any part. One on which two processes crash is an error.
+        """
+        crashed: int | None = None
+        while True:
+            with _worker(self._job) as worker:
+                crashed = self._lead(worker, crashed)
+            if crashed is None:
+                return
+
+    def _lead(self, worker: subprocess.Popen[str], again: int | None) -> int | None:
+        """Return the part on which the process crashed, None when nothing is left to do."""
+        index = self._next() if again is None else again
+        while index is not None:
+            try:
+                _ask(worker, index)
+            except _CrashError:
+                if index == again:
+                    raise RenderError(
+                        f"{self._job.part} {index} is wanted, two processes that render it ended "
+                        "(their words are above); run again to go on, with `processes=1` to see "
+                        "the error here"
+                    ) from None
+                return index
+            self.finished.release()
+            index = self._next()
+        return None
+
+    def _next(self) -> int | None:
+        if self._stopped.is_set():
+            return None
+        try:
+            return self._todo.get_nowait()
+        except queue.Empty:
+            return None
+
+
+class _CrashError(Exception):
+    """A process that renders ended before it answered."""
 
 
 @contextlib.contextmanager
@@ -157,7 +188,7 @@ def _pipes(worker: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
     return worker.stdin, worker.stdout
 
 
-def _ask(worker: subprocess.Popen[str], index: int, part: str) -> None:
+def _ask(worker: subprocess.Popen[str], index: int) -> None:
     requests, answers = _pipes(worker)
     try:
         requests.write(f"{index}\n")
@@ -166,10 +197,7 @@ def _ask(worker: subprocess.Popen[str], index: int, part: str) -> None:
     except BrokenPipeError:
         line = ""
     if not line:
-        raise RenderError(
-            f"{part} {index} is wanted, the process that renders it ended (its words are above); "
-            "run again to go on, with `processes=1` to see the error here"
-        )
+        raise _CrashError
     answer = json.loads(line)
     if answer["error"]:
         kind: type[errors.SightlineError] = getattr(errors, answer["kind"], RenderError)

@@ -57,10 +57,10 @@ class Paper004Config:
     machine_minutes: float = 1.5
     """Time budget of each classifier and detector that is trained here."""
 
-    minutes: float = 2.5
-    """Time budget of each predictor; 0 = none, then --epochs counts."""
-    epochs: int = 0
-    """Passes over the training images; with a time budget it only caps them."""
+    epochs: int = 5
+    """Each predictor's passes over its training images; 0 = no limit, then --minutes counts."""
+    minutes: float = 0.0
+    """Time budget of each predictor; 0 = none. A busy machine learns less in it."""
     backbone: str = "resnet18"
     """Predictor: any classifier of torchvision; the paper's is resnet18."""
     width: float = 0.5
