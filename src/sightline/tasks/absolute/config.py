@@ -16,6 +16,17 @@ from sightline.records.files import read_toml, write_toml
 #: Scene coordinates: pixels of the network's image, each way, that share one point.
 CELL_PX = 8
 
+_REGRESSORS = ("posenet", "mapnet")
+#: Settings that some models alone listen to.
+_LISTENERS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("backbone", "weights", "freeze", "head", "rotation"), _REGRESSORS),
+    **dict.fromkeys(("loss", "alpha", "precision"), _REGRESSORS),
+    **dict.fromkeys(("learn_weights", "beta", "gamma", "step", "skip"), ("mapnet",)),
+    **dict.fromkeys(
+        ("regions", "reprojection", "max_error", "min_inliers"), ("scene_coordinates",)
+    ),
+}
+
 
 @dataclass(frozen=True)
 class AbsoluteConfig(FitConfig):
@@ -98,6 +109,37 @@ class AbsoluteConfig(FitConfig):
             "augment_resolution": 1 <= self.augment_resolution <= 4,
         }
         refuse(self, wanted)
+        cells = (self.width // CELL_PX) * (self.height // CELL_PX)
+        if self.model == "scene_coordinates" and self.min_inliers > cells:
+            raise InputError(
+                f"min_inliers of at most {cells} is wanted ({self.width}x{self.height} pixels have "
+                f"so many cells), {self.min_inliers} came; lower it, or raise width and height"
+            )
+
+    def refuse_ignored(self) -> None:
+        """Refuse settings that would change nothing.
+
+        A run that is there is read without this: it may be older than a rule.
+
+        Raises:
+            InputError: Names those that were set and that the model does not listen to.
+        """
+        usual = {f.name: f.default for f in dataclasses.fields(self)}
+        deaf = [
+            name
+            for name, models in _LISTENERS.items()
+            if self.model not in models and getattr(self, name) != usual[name]
+        ]
+        if not deaf:
+            return
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in deaf)
+        models = (*_REGRESSORS, "scene_coordinates")
+        able = [m for m in models if all(m in _LISTENERS[name] for name in deaf)]
+        others = f", or train --model {' or '.join(able)}" if able else ""
+        raise InputError(
+            f"settings that --model {self.model} listens to are wanted, {flags} came; "
+            f"leave that out{others}"
+        )
 
     def _whole_cells(self, side: int) -> bool:
         """Return whether a side has no part of a cell left over."""
@@ -154,7 +196,7 @@ def scratch_config(
             clip_norm=1.0,
             threads=1,
         )
-    return AbsoluteConfig(
+    config = AbsoluteConfig(
         model=model,
         backbone="compact",
         weights="none",
@@ -164,20 +206,19 @@ def scratch_config(
         rotation="6d",
         loss="l2",
         dropout=0.2,
-        alpha=0.3 if model == "mapnet" else 1.0,
-        step=3,
-        skip=8,
-        batch=8 if model == "mapnet" else 16,
         augment_colour=0.25,
         augment_yaw_deg=20.0,
         augment_pitch_deg=6.0,
         augment_roll_deg=4.0,
         epochs=0,
         max_seconds=max_seconds,
-        learning_rate=1e-3 if model == "mapnet" else 2e-3,
+        learning_rate=2e-3,
         clip_norm=1.0,
         threads=1,
     )
+    if model == "posenet":
+        return config
+    return dataclasses.replace(config, alpha=0.3, skip=8, batch=8, learning_rate=1e-3)
 
 
 def write_config(path: Path, config: AbsoluteConfig, **tables: Mapping[str, Any]) -> None:

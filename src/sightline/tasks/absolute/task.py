@@ -160,10 +160,12 @@ def train(
 
     Raises:
         PlaceError: The place has no training frames, or no map where scene coordinates want one.
-        InputError: The folder holds a run of another configuration or of other data.
+        InputError: The folder holds a run of another configuration or of other data, or a setting
+            is given that the model makes no use of.
         WeightsError: The backbone's weights cannot be had.
         TrainingError: Too few frames, or a non-finite loss.
     """
+    config.refuse_ignored()
     if config.model == "scene_coordinates":
         from sightline.tasks.absolute.scene.task import train_scene
 
