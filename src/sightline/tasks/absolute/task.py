@@ -250,18 +250,28 @@ def evaluate(
 
 
 def score_predictions(predictions: Predictions, place: Place, run: str) -> dict[str, Any]:
-    """Return the scores of each part beside the nearest-training-frame baseline."""
+    """Return the scores of each part beside the nearest-training-frame baseline.
+
+    ``nearest_frame`` is of all frames of a part, as the shares of the network are;
+    ``nearest_frame_answered`` of those that it answered, as its errors are.
+    """
     order = in_video_order(place.registered())
     training = stack_poses([f for f in order if f.split == "train"])
     parts: dict[str, Any] = {}
     for split in split_names(predictions.all_splits):
         part = predictions.of_split(split)
         parts[split] = part.scores()
-        if len(part) and split not in ("train", ""):
-            baseline = nearest_frame(part.true, training)
-            parts[split]["nearest_frame"] = scores(baseline, part.true)
-            parts[split]["interleaved"] = interleaved(order, split)
+        if split in ("train", ""):
+            continue
+        parts[split]["nearest_frame"] = _copied(part.all_true, training)
+        if part.unanswered and len(part):
+            parts[split]["nearest_frame_answered"] = _copied(part.true, training)
+        parts[split]["interleaved"] = interleaved(order, split)
     return {"run": run, "unit": place.unit, "splits": parts}
+
+
+def _copied(true: Pose, training: Pose) -> dict[str, Any]:
+    return scores(nearest_frame(true, training), true)
 
 
 def interleaved(frames: Sequence[PosedFrame], split: str) -> bool:
