@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from sightline.errors import InputError
-from sightline.geometry import Pose
-from sightline.learning.cache import FrameSize
+from sightline.geometry import Camera, Pose
+from sightline.learning.cache import FrameSize, read_frames
 from sightline.learning.runs import CONFIG, WEIGHTS, load_weights, save_weights
 from sightline.tasks.absolute.config import AbsoluteConfig, read_config
 from sightline.tasks.absolute.doubt import predict_with_spread
@@ -75,6 +75,21 @@ class AbsoluteModel:
         if not rotations:
             return Pose.stack([])
         return Pose(np.concatenate(rotations), np.concatenate(translations))
+
+    def predict_files(
+        self,
+        files: Sequence[Path],
+        frames: NDArray[np.uint8] | None = None,
+        cameras: Sequence[Camera | None] = (),
+    ) -> Pose:
+        """Return (N,) world_from_cam poses of image files.
+
+        Args:
+            files: Of any size and shape.
+            frames: (N, height, width, 3) of them in the network's size; read where not given.
+            cameras: Not asked: this network answers by what the frame shows alone.
+        """
+        return self.predict_frames(read_frames(files, self.size) if frames is None else frames)
 
 
 def ready(network: PoseRegressor, config: AbsoluteConfig) -> AbsoluteModel:

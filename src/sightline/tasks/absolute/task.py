@@ -19,7 +19,7 @@ from sightline.learning.cache import FrameCache, cache_features, cache_frames
 from sightline.learning.fit import FitResult, backbone_precision, seed_everything
 from sightline.learning.runs import CONFIG, is_finished
 from sightline.records import Place, PosedFrame, read_poses_csv, stack_poses
-from sightline.records.cameras import common_camera
+from sightline.records.cameras import common_camera, place_cameras
 from sightline.records.files import digest, read_toml, write_json
 from sightline.tasks.absolute.augment import CameraRotation
 from sightline.tasks.absolute.checkpoint import AbsoluteModel, load_run, ready
@@ -195,11 +195,7 @@ def train(
 
 def predict(model: PoseModel, images: Sequence[Path]) -> PosePredictions:
     """Return world_from_cam poses of N image files; None for one without an answer."""
-    from sightline.learning.cache import read_frame
-
-    if not images:
-        return Pose.stack([])
-    return model.predict_frames(np.stack([read_frame(path, model.size) for path in images]))
+    return model.predict_files(images)
 
 
 def evaluate(
@@ -226,12 +222,15 @@ def evaluate(
     model = load_model(run_dir)
     place = run_place(run_dir)
     suffix = "" if walk is None else f"-{walk.resolve().name}"
-    frames, folder = _frames_to_score(place, walk)
+    frames, folder, cameras = _frames_to_score(place, walk)
     cache_dir = place.cache_dir
     names = [f.image for f in frames]
     cache = cache_frames(folder, names, model.size, cache_dir, progress=progress)
     progress("predicting", 0.5)
-    predicted = model.predict_frames(cache.array[cache.rows(names)])
+    files = [folder / name for name in names]
+    predicted = model.predict_files(
+        files, cache.array[cache.rows(names)], [cameras.get(name) for name in names]
+    )
     splits = tuple(WALK if walk is not None else f.split for f in frames)
     saved = run_dir / f"predictions{suffix}.csv"
     write_predictions(saved, Predictions.of(names, splits, stack_poses(frames), predicted))
@@ -376,11 +375,18 @@ def _is_finished(run_dir: Path, config: AbsoluteConfig, data: str) -> bool:
     return is_finished(run_dir, config, before, data, "poses or splits")
 
 
-def _frames_to_score(place: Place, walk: Path | None) -> tuple[list[PosedFrame], Path]:
+def _frames_to_score(
+    place: Place, walk: Path | None
+) -> tuple[list[PosedFrame], Path, dict[str, Camera]]:
+    """Return the frames, their folder, and the cameras of those whose camera is known."""
     if walk is None:
-        return in_video_order(place.registered()), place.images_dir
+        frames = in_video_order(place.registered())
+        return frames, place.images_dir, place_cameras(place, [f.image for f in frames])
     frames = [f for f in read_poses_csv(walk / "poses.csv") if f.world_from_cam is not None]
     if not frames:
         raise InputError(f"{walk / 'poses.csv'} has no frame with a pose; nothing can be scored")
     images = walk / "images"
-    return in_video_order(frames), images if images.is_dir() else walk
+    cameras = {}
+    if (walk / "place.toml").is_file():  # the walk is a place itself
+        cameras = place_cameras(Place.open(walk), [f.image for f in frames])
+    return in_video_order(frames), images if images.is_dir() else walk, cameras
