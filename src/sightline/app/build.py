@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -96,7 +96,7 @@ def build(
         raise InputError(f"a video or a folder of photos is wanted; {source} does not exist")
     if config.masks is not None and not config.masks.exists():
         raise InputError(f"a folder of masks, or one mask, is wanted; {config.masks} is not there")
-    content = _source_digest(source)
+    content = source_digest(source)
     made = not root.exists()
     fresh = not (root / "place.toml").exists()
     place = _open_place(root, source, content)
@@ -122,15 +122,21 @@ def _split(place: Place, method: str) -> None:
     def run() -> None:
         assign_splits(place, method)
 
-    key = digest("split-1", [f.image for f in place.registered()], method)
+    key = split_key(place.walks()[0], method)
     place.stage("split", key, [place.root / f"{name}.csv" for name in SPLIT_TABLES], run)
+
+
+def split_key(frames: Sequence[PosedFrame], method: str) -> str:
+    """Return the digest of what the split of a build depends on."""
+    registered = [f.image for f in frames if f.world_from_cam is not None]
+    return digest("split-1", registered, method)
 
 
 def assign_splits(place: Place, method: str) -> str | None:
     """Divide the place's registered frames, write the split tables; return a leak's warning."""
-    from sightline.records.splits import assign_split, leak_warning
+    from sightline.records.splits import assign_walks, leak_warning
 
-    frames = assign_split(place.frames(), method)
+    frames = assign_walks(place.walks(), method)
     place.write_frames(frames)
     place.update(split=method)
     write_split_tables(place.root, frames)
@@ -140,7 +146,7 @@ def assign_splits(place: Place, method: str) -> str | None:
     return leak_warning(method, stack_poses(parts["train"]), stack_poses(parts["test"]), place.unit)
 
 
-def _source_digest(source: Path) -> str:
+def source_digest(source: Path) -> str:
     """Return the digest of what the source holds, wherever it lies and whatever a video's name."""
     if source.is_file():
         return digest_files([source], names=False)
