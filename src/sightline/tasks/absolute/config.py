@@ -17,11 +17,16 @@ from sightline.records.files import read_toml, write_toml
 CELL_PX = 8
 
 _REGRESSORS = ("posenet", "mapnet")
+#: Settings of what is learned from frames without poses, where there are such.
+_OF_UNLABELLED = tuple(
+    f"unlabelled_{name}" for name in ("odometry", "unit", "weight", "fps", "skip")
+)
 #: Settings that some models alone listen to.
 _LISTENERS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("backbone", "weights", "freeze", "head", "rotation"), _REGRESSORS),
     **dict.fromkeys(("loss", "alpha", "precision"), _REGRESSORS),
     **dict.fromkeys(("learn_weights", "beta", "gamma", "step", "skip"), ("mapnet",)),
+    **dict.fromkeys(("unlabelled", *_OF_UNLABELLED), ("mapnet",)),
     **dict.fromkeys(
         ("regions", "reprojection", "max_error", "min_inliers"), ("scene_coordinates",)
     ),
@@ -62,6 +67,20 @@ class AbsoluteConfig(FitConfig):
     """MapNet: frames in a tuple (s)."""
     skip: int = 1
     """MapNet: how far apart they are in the part's own frames, in video order (k)."""
+    unlabelled: Path | None = None
+    """MapNet+: a video or a folder of photos of the place whose poses nobody knows: its relative
+    poses are learned beside the training frames' poses."""
+    unlabelled_odometry: Path | None = None
+    """MapNet+: the trajectory of its camera, a TUM file or a poses.csv (of photos: by name);
+    its frames are matched where there is none."""
+    unlabelled_unit: Literal["m", "arbitrary"] = "m"
+    """MapNet+: unit of that trajectory; arbitrary: its lengths count beside one another alone."""
+    unlabelled_weight: float = 1.0
+    """MapNet+: weight of its relative poses."""
+    unlabelled_fps: float = 2.0
+    """MapNet+: frames a second taken of the video; a folder's photos count as so many a second."""
+    unlabelled_skip: int = 3
+    """MapNet+: how far apart the frames of its tuples are."""
     regions: int = 64
     """Scene coordinates: regions of the place that a cell chooses from before it says where."""
     reprojection: float = 5.0
@@ -96,6 +115,9 @@ class AbsoluteConfig(FitConfig):
             "alpha": self.alpha >= 0,
             "step": self.step >= 2,
             "skip": self.skip >= 1,
+            "unlabelled_weight": self.unlabelled_weight > 0,
+            "unlabelled_fps": 0 < self.unlabelled_fps <= 1000,
+            "unlabelled_skip": self.unlabelled_skip >= 1,
             "regions": 2 <= self.regions <= 4096,
             "reprojection": self.reprojection >= 0,
             "max_error": 0 < self.max_error <= 1,
@@ -131,6 +153,7 @@ class AbsoluteConfig(FitConfig):
             if self.model not in models and getattr(self, name) != usual[name]
         ]
         if not deaf:
+            self._refuse_alone(usual)
             return
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in deaf)
         models = (*_REGRESSORS, "scene_coordinates")
@@ -141,6 +164,20 @@ class AbsoluteConfig(FitConfig):
             f"leave that out{others}"
         )
 
+    def _refuse_alone(self, usual: Mapping[str, Any]) -> None:
+        """Refuse settings of unlabelled frames or of a trajectory where there is none."""
+        set_ = [name for name in _OF_UNLABELLED if getattr(self, name) != usual[name]]
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in set_)
+        if set_ and self.unlabelled is None:
+            raise InputError(
+                f"--unlabelled VIDEO or FOLDER is wanted with {flags}; add it, or leave that out"
+            )
+        if "unlabelled_unit" in set_ and self.unlabelled_odometry is None:
+            raise InputError(
+                "--unlabelled-odometry FILE is wanted with --unlabelled-unit; matched frames "
+                "give no unit anyway: leave it out"
+            )
+
     def _whole_cells(self, side: int) -> bool:
         """Return whether a side has no part of a cell left over."""
         return self.model != "scene_coordinates" or side % CELL_PX == 0
@@ -148,8 +185,10 @@ class AbsoluteConfig(FitConfig):
     @property
     def run_name(self) -> str:
         """What a run is called where the user gives no name."""
-        own = self.model == "scene_coordinates"  # its network is no backbone
-        return self.model if own else f"{self.model}-{self.backbone}"
+        if self.model == "scene_coordinates":  # its network is no backbone
+            return self.model
+        model = self.model if self.unlabelled is None else f"{self.model}_plus"
+        return f"{model}-{self.backbone}"
 
     @property
     def augments_pixels(self) -> bool:

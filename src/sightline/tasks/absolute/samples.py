@@ -91,6 +91,7 @@ class PoseBatches:
         *,
         rotation: CameraRotation | None = None,
         features: NDArray[np.float32] | None = None,
+        tuples: NDArray[np.int64] | None = None,
     ) -> None:
         """Pair frames with their images by name.
 
@@ -102,6 +103,7 @@ class PoseBatches:
             statistics: How translations are standardised.
             rotation: Turns the camera, where the configuration asks for that.
             features: (cache rows, F) frozen features, instead of images.
+            tuples: (T, s) frames of each tuple; made as the configuration says where None.
 
         Raises:
             TrainingError: Too few frames for one tuple.
@@ -115,7 +117,7 @@ class PoseBatches:
         poses = stack_poses(frames)
         self._translation = torch.from_numpy(statistics.standardise(poses.translation)).float()
         self._q_wxyz = poses.q_wxyz
-        self._tuples = frame_tuples(len(frames), config)
+        self._tuples = frame_tuples(len(frames), config) if tuples is None else tuples
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
@@ -126,9 +128,11 @@ class PoseBatches:
         generator = np.random.default_rng([self._config.seed, number])
         order = generator.permutation(len(self._tuples))
         for part in np.array_split(order, len(self)):
-            yield self._batch(self._tuples[part].reshape(-1), generator)
+            yield self.batch(part, generator)
 
-    def _batch(self, index: NDArray[np.int64], generator: np.random.Generator) -> PoseBatch:
+    def batch(self, tuples: NDArray[np.int64], generator: np.random.Generator) -> PoseBatch:
+        """Return the batch of some tuples, augmented at random."""
+        index = self._tuples[tuples].reshape(-1)
         q_wxyz = self._q_wxyz[index]
         if self._features is not None:
             inputs = torch.from_numpy(self._features[self._rows[index]])

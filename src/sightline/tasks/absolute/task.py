@@ -49,6 +49,7 @@ from sightline.tasks.absolute.samples import (
     training_frames,
 )
 from sightline.tasks.absolute.smoothed_walk import score_smoothed
+from sightline.tasks.absolute.unlabelled import task as mapnet_plus
 
 Progress = Callable[[str, float], None]
 
@@ -173,8 +174,11 @@ def train(
     frames = training_frames(place)
     validation = in_video_order(place.registered("validation"))
     data = _data_digest(frames, validation)
+    if config.unlabelled is not None:
+        data = digest(data, mapnet_plus.walk_digest(config))
     if _is_finished(run_dir, config, data):
         return Run(run_dir, load_run(run_dir), None)
+    walk = mapnet_plus.open_walk(place, config, progress)
     seed_everything(config.seed)
     network = create_model(config)
     statistics = TranslationStatistics.of(stack_poses(frames))
@@ -187,9 +191,10 @@ def train(
         "total_parameters": network.total_parameters(),
     }
     progress(f"{config.backbone} weights: {network.backbone.weights_from}", 0.0)
-    batches, held_out = _prepare(place, config, network, (frames, validation), progress)
+    own, held_out = _prepare(place, config, network, (frames, validation), progress)
     task = AbsoluteTask(network, config, held_out)
-    result = fit_run(task, network, batches, config, run_dir, about, progress)
+    learning, batches, told = mapnet_plus.with_walk(place, walk, task, own, config, progress)
+    result = fit_run(learning, network, batches, config, run_dir, about | told, progress)
     return Run(run_dir, ready(network, config), result)
 
 
@@ -372,7 +377,8 @@ def _is_finished(run_dir: Path, config: AbsoluteConfig, data: str) -> bool:
         TrainingError: It holds a checkpoint that nothing says the origin of.
     """
     before = read_config(run_dir / CONFIG) if (run_dir / CONFIG).is_file() else None
-    return is_finished(run_dir, config, before, data, "poses or splits")
+    what = "poses or splits" if config.unlabelled is None else "poses, splits or unlabelled frames"
+    return is_finished(run_dir, config, before, data, what)
 
 
 def _frames_to_score(
