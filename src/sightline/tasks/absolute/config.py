@@ -24,7 +24,7 @@ _OF_UNLABELLED = tuple(
 #: Settings that some models alone listen to.
 _LISTENERS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("backbone", "weights", "freeze", "head", "rotation"), _REGRESSORS),
-    **dict.fromkeys(("loss", "alpha", "precision"), _REGRESSORS),
+    **dict.fromkeys(("loss", "alpha", "precision", "augment_shift"), _REGRESSORS),
     **dict.fromkeys(("learn_weights", "beta", "gamma", "step", "skip"), ("mapnet",)),
     **dict.fromkeys(("unlabelled", *_OF_UNLABELLED), ("mapnet",)),
     **dict.fromkeys(
@@ -43,7 +43,8 @@ class AbsoluteConfig(FitConfig):
     backbone: str = "resnet34"
     """Any torchvision classifier (googlenet, resnet34, efficientnet_b7 ...), or compact."""
     weights: str = "imagenet"
-    """imagenet (downloaded once), a .pth or .safetensors FILE, or none: train from scratch."""
+    """imagenet (downloaded once), a .pth or .safetensors FILE, another place's RUN folder (its
+    backbone), or none: train from scratch."""
     freeze: bool = False
     """Keep the backbone as it is and train the head alone (the paper's trainable counts)."""
     head: Literal["auto", "linear", "mlp"] = "auto"
@@ -105,6 +106,9 @@ class AbsoluteConfig(FitConfig):
     """The same about the camera's horizontal axis."""
     augment_roll_deg: float = 0.0
     """The same about the optical axis."""
+    augment_shift: float = 0.0
+    """Largest step of the camera along each of its axes, in the place's unit, the picture warped by
+    the depth of the map's points: exact on flat walls, drawn out at edges. 0 = none."""
     augment_resolution: float = 1.5
     """Frames for rotation augmentation are cached this much larger, to stay sharp when warped."""
 
@@ -128,6 +132,7 @@ class AbsoluteConfig(FitConfig):
             "augment_yaw_deg": 0 <= self.augment_yaw_deg <= 60,
             "augment_pitch_deg": 0 <= self.augment_pitch_deg <= 60,
             "augment_roll_deg": 0 <= self.augment_roll_deg <= 180,
+            "augment_shift": self.augment_shift >= 0,
             "augment_resolution": 1 <= self.augment_resolution <= 4,
         }
         refuse(self, wanted)
@@ -197,8 +202,9 @@ class AbsoluteConfig(FitConfig):
 
     @property
     def augments_rotation(self) -> bool:
-        """Whether training turns the camera by homography."""
-        return max(self.augment_yaw_deg, self.augment_pitch_deg, self.augment_roll_deg) > 0
+        """Whether training turns the camera by homography, or moves it by depth."""
+        turns = (self.augment_yaw_deg, self.augment_pitch_deg, self.augment_roll_deg)
+        return max(*turns, self.augment_shift) > 0
 
     @property
     def head_kind(self) -> Literal["linear", "mlp"]:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 
 from sightline.errors import InputError, PlaceError
@@ -19,9 +18,8 @@ from sightline.learning.cache import FrameCache, cache_features, cache_frames
 from sightline.learning.fit import FitResult, backbone_precision, seed_everything
 from sightline.learning.runs import CONFIG, is_finished
 from sightline.records import Place, PosedFrame, read_poses_csv, stack_poses
-from sightline.records.cameras import common_camera, place_cameras
+from sightline.records.cameras import place_cameras
 from sightline.records.files import digest, read_toml, write_json
-from sightline.tasks.absolute.augment import CameraRotation
 from sightline.tasks.absolute.checkpoint import AbsoluteModel, load_run, ready
 from sightline.tasks.absolute.config import AbsoluteConfig, read_config
 from sightline.tasks.absolute.fitting import fit_run, run_table
@@ -50,6 +48,7 @@ from sightline.tasks.absolute.samples import (
 )
 from sightline.tasks.absolute.smoothed_walk import score_smoothed
 from sightline.tasks.absolute.unlabelled import task as mapnet_plus
+from sightline.tasks.absolute.views import map_digest, training_views
 
 Progress = Callable[[str, float], None]
 
@@ -174,6 +173,8 @@ def train(
     frames = training_frames(place)
     validation = in_video_order(place.registered("validation"))
     data = _data_digest(frames, validation)
+    if config.augment_shift > 0:
+        data = digest(data, map_digest(place))
     if config.unlabelled is not None:
         data = digest(data, mapnet_plus.walk_digest(config))
     if _is_finished(run_dir, config, data):
@@ -320,16 +321,10 @@ def _prepare(
     size, source = network_size(config), source_size(config)
     everything = cache_frames(place.images_dir, names, size, place.cache_dir, progress=progress)
     training = everything
-    rotation = None
     if config.augments_rotation:
         own = [f.image for f in frames]
         training = cache_frames(place.images_dir, own, source, place.cache_dir, progress=progress)
-        camera = common_camera(place)
-        if camera is None:
-            with Image.open(place.images_dir / own[0]) as picture:
-                camera = Camera.guess(*picture.size)
-            progress("no camera in place.toml: a usual field of view is assumed", 0.0)
-        rotation = CameraRotation(camera, size, source)
+    rotation, depths = training_views(place, config, frames, progress)
     features = None
     if config.freeze and config.augments_pixels:
         progress("augmentation changes the pixels: frozen features are computed every epoch", 0.0)
@@ -342,6 +337,7 @@ def _prepare(
         config,
         TranslationStatistics.of(stack_poses(frames)),
         rotation=rotation,
+        depths=depths,
         features=features,
     )
     return batches, _held_out(validation, everything, features, config)

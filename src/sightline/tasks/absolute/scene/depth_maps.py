@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 from scipy.spatial import Delaunay, QhullError
 
 from sightline.errors import PlaceError
@@ -35,8 +36,15 @@ class ObservedPoints:
     by_frame: dict[str, Array]
 
     @classmethod
-    def read(cls, place: Place, names: Sequence[str]) -> ObservedPoints:
+    def read(
+        cls, place: Place, names: Sequence[str], wanted_by: str = "--model scene_coordinates"
+    ) -> ObservedPoints:
         """Return what some frames of a place observe; nothing for a frame that the map has not.
+
+        Args:
+            place: With a map.
+            names: Of the frames.
+            wanted_by: What learns of it, for messages.
 
         Raises:
             PlaceError: The place has no map, the map has none of the frames, or several cameras
@@ -44,8 +52,8 @@ class ObservedPoints:
         """
         if not place.model_dir.is_dir():
             raise PlaceError(
-                f"{place.root} has no map, whose points scene coordinates are learned from; run "
-                "`sightline build`, or train another `--model`"
+                f"{place.root} has no map, which {wanted_by} wants; run `sightline build`, or do "
+                "without"
             )
         model = read_model(place.model_dir)
         points = place.world_from_map.apply(model.points)
@@ -64,10 +72,30 @@ class ObservedPoints:
         cameras = {model.frames[name].camera_id for name in known}
         if len(cameras) > 1:
             raise PlaceError(
-                f"{place.root}: frames of one camera are wanted to learn scene coordinates from, "
-                f"the map has {len(cameras)} of them; train another `--model`"
+                f"{place.root}: frames of one camera are wanted for {wanted_by}, the map has "
+                f"{len(cameras)} cameras; do without"
             )
         return cls(model.cameras[cameras.pop()], by_frame)
+
+    def filled_inverse_depths(
+        self, frames: Sequence[PosedFrame], rays: Array
+    ) -> NDArray[np.float32]:
+        """Return (N, h, w) inverse depths of posed frames; where unknown, of the nearest known.
+
+        A frame in which nothing is known is taken to be infinitely far: zero.
+
+        Args:
+            frames: With poses, among those read.
+            rays: (h, w, 3) of the camera, z = 1.
+        """
+        maps = self.inverse_depths(frames, rays)
+        for inverse, known in maps:
+            if known.any():
+                nearest = distance_transform_edt(
+                    known == 0, return_distances=False, return_indices=True
+                )
+                inverse[:] = inverse[tuple(nearest)]
+        return maps[:, 0]
 
     def inverse_depths(self, frames: Sequence[PosedFrame], rays: Array) -> NDArray[np.float32]:
         """Return (N, 2, h, w) inverse depths of posed frames, see :func:`inverse_depth`.
