@@ -99,6 +99,7 @@ VARIANTS: dict[str, Variant] = {
     "posenet-start": Variant("posenet", "backbone of --start RUN", starts=True),
     "scene": Variant("scene_coordinates", "the usual settings"),
     "scene-still": Variant("scene_coordinates", "no turned cameras", _STILL),
+    "scene-shift": Variant("scene_coordinates", "moved up to 0.3 by depth", {"augment_shift": 0.3}),
     "scene-longer": Variant("scene_coordinates", "three times as long", times=3.0),
     "scene-all": Variant("scene_coordinates", "the place's test frames too", all_frames=True),
 }

@@ -29,7 +29,6 @@ SCENE = {"model": "scene_coordinates"}
             "--loss came; leave that out, or train --model posenet or mapnet",
         ),
         ({**SCENE, "alpha": 2.0}, "--alpha came"),
-        ({**SCENE, "augment_shift": 0.1}, "--augment-shift came"),
         ({**SCENE, "precision": "bfloat16"}, "--precision came"),
         ({**SCENE, "step": 4}, "--step came; leave that out, or train --model mapnet"),
         ({"model": "posenet", "skip": 8}, "--model posenet listens to are wanted, --skip came"),

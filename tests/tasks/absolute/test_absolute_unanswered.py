@@ -106,7 +106,7 @@ def test_the_table_and_the_curves_say_so(tmp_path: Path, place: Place) -> None:
     parts = score_predictions(found, place, "r")["splits"]
     rows = score_rows({"run": "r", "unit": "m", "splits": parts})
     assert [row[:2] for row in rows[1:]] == [
-        ("test (67% answered)", "r"),
+        ("test (leak: between training frames) (67% answered)", "r"),
         ("", "nearest training frame"),
         ("", "nearest training frame, of the answered"),
         ("train (0% answered)", "r"),

@@ -22,7 +22,7 @@ from sightline.tasks.absolute.samples import (
     source_size,
     training_frames,
 )
-from sightline.tasks.absolute.scene.depth_maps import ObservedPoints
+from sightline.tasks.absolute.scene.depth_maps import ObservedPoints, filled
 from sightline.tasks.absolute.task import train
 from sightline.tasks.absolute.views import depth_size, training_views
 
@@ -110,16 +110,17 @@ def test_unknown_depth_is_the_nearest_known() -> None:
     observed = ObservedPoints(camera, {"a": left, "b": left[:0]})
     frames = [PosedFrame(name, None, pose) for name in "ab"]
     maps = observed.inverse_depths(frames, rays)
-    filled = observed.filled_inverse_depths(frames, rays)
+    whole = filled(maps)
     known = maps[0, 1] > 0
     assert 0.2 < known.mean() < 0.7
-    np.testing.assert_array_equal(filled[0][known], maps[0, 0][known])
+    assert (maps[0, 0][~known] == 0).all()
+    np.testing.assert_array_equal(whole[0][known], maps[0, 0][known])
     rows, columns = np.nonzero(known)
     for row, column in ((3, 22), (16, 23), (30, 20)):
         gap = (rows - row) ** 2 + (columns - column) ** 2
         nearest = maps[0, 0][rows, columns][gap == gap.min()]
-        assert filled[0, row, column] in nearest
-    assert (filled[1] == 0).all()
+        assert whole[0, row, column] in nearest
+    assert (whole[1] == 0).all()
 
 
 def batches(room: Place, settings: AbsoluteConfig) -> tuple[PoseBatches, TranslationStatistics]:

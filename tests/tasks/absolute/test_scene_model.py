@@ -126,7 +126,7 @@ def test_files_are_answered_through_their_own_cameras(tmp_path: Path) -> None:
     pose = box.walk(7)[1]
 
     def landscape(focal: float) -> Camera:
-        return Camera("SIMPLE_PINHOLE", 160, 120, (focal, 79.5, 59.5))
+        return Camera("SIMPLE_PINHOLE", 150, 100, (focal, 74.5, 49.5))
 
     def answer(camera: Camera, file: Path, **known: object) -> Pose | None:
         model = SceneModel.ready(Known(pose, camera), CONFIG, box.CAMERA)  # type: ignore[arg-type]
@@ -139,12 +139,12 @@ def test_files_are_answered_through_their_own_cameras(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0xA405] = 30  # FocalLengthIn35mmFilm, on the diagonal
     picture.save(told, exif=exif)
-    same_field_of_view = 80.0 / 128 * 160
+    same_field_of_view = 80.0 / 128 * 150
     assert_at(answer(landscape(same_field_of_view), plain), pose)
-    assert_at(answer(landscape(30 * 200 / np.hypot(36, 24)), told), pose)
+    assert_at(answer(landscape(30 * np.hypot(150, 100) / np.hypot(36, 24)), told), pose)
     wide = landscape(70.0)
     assert_at(answer(wide, told, cameras=[wide]), pose)
-    assert_at(answer(wide.resized(320, 240), plain, cameras=[wide.resized(320, 240)]), pose)
+    assert_at(answer(wide.resized(300, 200), plain, cameras=[wide.resized(300, 200)]), pose)
     # frames that were read before are taken as they are
     frames = np.zeros((1, 128, 96, 3), np.uint8)
     assert_at(answer(landscape(same_field_of_view), plain, frames=frames), pose)

@@ -144,8 +144,8 @@ def test_a_walk_by_another_camera_is_judged_through_it(
     """Of another shape: the training camera would put every answer in the wrong spot."""
     run = train(room, settings(epochs=1), room.runs_dir / "r")
     # the same field of view where nothing is known, a narrower one where the walk's place says so
-    focal = 110.0 if known else 80.0 / 128 * 160
-    camera = Camera("SIMPLE_PINHOLE", 160, 120, (focal, 79.5, 59.5))
+    focal = 110.0 if known else 80.0 / 128 * 150
+    camera = Camera("SIMPLE_PINHOLE", 150, 100, (focal, 74.5, 49.5))
     poses, second = box.walk(4), Place.create(tmp_path / "second", source="another phone")
     second.images_dir.mkdir()
     for i in range(4):

@@ -119,6 +119,13 @@ class CameraMotion:
             old_from_new: (N, 3, 3) turns of the camera.
             shift: (N, 3) where the new camera stands, in the old one's frame.
         """
+        return self._images.seen_along(frames, self.towards(inverse_depths, old_from_new, shift))
+
+    def towards(self, inverse_depths: Tensor, old_from_new: Tensor, shift: Tensor) -> Tensor:
+        """Return (N, height, width, 3) rays from the old camera to what the new pixels show.
+
+        The arguments are those of a call.
+        """
         rays = self._images.turned_rays(old_from_new)
         moved, forward = shift[:, None, None], old_from_new[:, None, None, :, 2]
         along = (forward * moved).sum(dim=-1)
@@ -128,7 +135,7 @@ class CameraMotion:
             near = self._depths.seen_along(inverse, towards, "border")[:, 0] * towards[..., 2]
             ahead = (forward * towards).sum(dim=-1) - along * near
             towards = rays + (near / ahead.clamp(min=_NEAREST))[..., None] * moved
-        return self._images.seen_along(frames, towards)
+        return towards
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ _OF_UNLABELLED = tuple(
 #: Settings that some models alone listen to.
 _LISTENERS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("backbone", "weights", "freeze", "head", "rotation"), _REGRESSORS),
-    **dict.fromkeys(("loss", "alpha", "precision", "augment_shift"), _REGRESSORS),
+    **dict.fromkeys(("loss", "alpha", "precision"), _REGRESSORS),
     **dict.fromkeys(("learn_weights", "beta", "gamma", "step", "skip"), ("mapnet",)),
     **dict.fromkeys(("unlabelled", *_OF_UNLABELLED), ("mapnet",)),
     **dict.fromkeys(

@@ -38,12 +38,12 @@ def training_views(
     size, source = network_size(config), source_size(config)
     if not config.augment_shift:
         return CameraRotation(_camera(place, frames, progress), size, source), None
-    from sightline.tasks.absolute.scene.depth_maps import ObservedPoints
+    from sightline.tasks.absolute.scene.depth_maps import ObservedPoints, filled
 
     observed = ObservedPoints.read(place, [f.image for f in frames], "--augment-shift")
     camera, coarse = observed.camera, depth_size(config)
     rays = camera.unproject(coarse.pixel_centres(camera.width, camera.height))
-    inverse = torch.from_numpy(observed.filled_inverse_depths(frames, rays))
+    inverse = torch.from_numpy(filled(observed.inverse_depths(frames, rays)))
     depths = FrameDepths(CameraMotion(camera, size, source, coarse), inverse)
     return CameraRotation(camera, size, source), depths
 

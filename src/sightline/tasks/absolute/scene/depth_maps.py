@@ -77,26 +77,6 @@ class ObservedPoints:
             )
         return cls(model.cameras[cameras.pop()], by_frame)
 
-    def filled_inverse_depths(
-        self, frames: Sequence[PosedFrame], rays: Array
-    ) -> NDArray[np.float32]:
-        """Return (N, h, w) inverse depths of posed frames; where unknown, of the nearest known.
-
-        A frame in which nothing is known is taken to be infinitely far: zero.
-
-        Args:
-            frames: With poses, among those read.
-            rays: (h, w, 3) of the camera, z = 1.
-        """
-        maps = self.inverse_depths(frames, rays)
-        for inverse, known in maps:
-            if known.any():
-                nearest = distance_transform_edt(
-                    known == 0, return_distances=False, return_indices=True
-                )
-                inverse[:] = inverse[tuple(nearest)]
-        return maps[:, 0]
-
     def inverse_depths(self, frames: Sequence[PosedFrame], rays: Array) -> NDArray[np.float32]:
         """Return (N, 2, h, w) inverse depths of posed frames, see :func:`inverse_depth`.
 
@@ -110,6 +90,21 @@ class ObservedPoints:
                 seen = frame.world_from_cam.inverse().apply(self.by_frame[frame.image])
                 row[:] = inverse_depth(seen, rays)
         return maps
+
+
+def filled(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (N, h, w) inverse depths of (N, 2, h, w) maps; where unknown, of the nearest known.
+
+    A frame in which nothing is known is taken to be infinitely far: zero.
+    """
+    whole = maps[:, 0].copy()
+    for inverse, known in zip(whole, maps[:, 1], strict=True):
+        if known.any():
+            nearest = distance_transform_edt(
+                known == 0, return_distances=False, return_indices=True
+            )
+            inverse[:] = inverse[tuple(nearest)]
+    return whole
 
 
 def inverse_depth(points_cam: Array, rays: Array) -> NDArray[np.float32]:
