@@ -99,6 +99,20 @@ def test_a_keypoint_counts_once() -> None:
     assert evidence_of(found, 1.0, 1.0).inliers == 15
 
 
+def test_halves_share_no_keypoint() -> None:
+    """Each keypoint is matched to two points, as from two frames, one beside the other."""
+    points, rng = seen_by(POSE, 60), np.random.default_rng(9)
+    px = project(POSE, points) + rng.normal(0, 1.0, (60, 2))
+    once = matched(points, px, np.ones(60, bool))
+    twice = MatchedPose(
+        POSE, CAMERA, np.repeat(np.arange(60), 2), np.repeat(px, 2, axis=0),
+        np.repeat(points, 2, axis=0), np.ones(120, bool), 5.0,
+    )  # fmt: skip
+    alone, repeated = (evidence_of(found, 1.0, 1.0).halves for found in (once, twice))
+    assert alone > 0.002
+    assert repeated == pytest.approx(alone, rel=0.2)
+
+
 def test_noise_shows_in_deviation_and_halves() -> None:
     points = seen_by(POSE, 100)
     rng = np.random.default_rng(5)

@@ -35,8 +35,8 @@ class PoseEvidence:
         similarity: Appearance similarity to the map's frames (1 = typical of them).
         error: Median reprojection error of the inliers, as a share of the largest allowed.
         deviation: Standard deviation of the centre by the covariance of the pose.
-        halves: Distance between the centres found from either half of the inliers; infinite where
-            a half gives none.
+        halves: Distance between the centres found from either half of the keypoints; infinite
+            where a half gives none.
         rival: Keypoints that agree with the best pose of the remaining matches, as a share of
             ``inliers``; 0 where there is none.
         rival_apart: Distance of that pose's centre; 0 where there is none.
@@ -150,10 +150,14 @@ def center_covariance(world_from_cam: Pose, points: Array, camera: Camera) -> Ar
 
 
 def _halves(found: MatchedPose) -> float:
-    """Return how far apart the centres lie that either half of the inliers gives."""
+    """Return how far apart the centres lie that either half of the inliers gives.
+
+    Halved are the keypoints: matches of one keypoint err together.
+    """
     rows = np.flatnonzero(found.agree)
+    _, number = np.unique(found.keypoints[rows], return_inverse=True)
     centers = []
-    for half in (rows[::2], rows[1::2]):
+    for half in (rows[number % 2 == 0], rows[number % 2 == 1]):
         answer = estimate_absolute_pose(
             found.keypoints_px[half],
             found.points[half],
