@@ -19,7 +19,7 @@ from scipy.spatial import KDTree
 
 from sightline.errors import GeometryError, InputError
 from sightline.geometry import Pose
-from sightline.geometry.rotation import Array, rotation_angle_deg
+from sightline.geometry.rotation import Array, mean_rotation, rotation_angle_deg
 from sightline.records.files import write_text
 
 _POSE = ("qw", "qx", "qy", "qz", "x", "y", "z")
@@ -190,6 +190,20 @@ def nearest_frame(true: Pose, training: Pose) -> Pose:
         raise GeometryError("training poses are wanted for the nearest-frame baseline, none came")
     _, index = KDTree(training.translation).query(true.translation)
     return training[np.asarray(index, dtype=np.int64)]
+
+
+def mean_pose(training: Pose, count: int) -> Pose:
+    """Return the mean centre and rotation of the training poses, ``count`` times.
+
+    The baseline of not looking: a score that does not beat it has learned nothing.
+
+    Raises:
+        GeometryError: There are no training poses.
+    """
+    if len(training) == 0:
+        raise GeometryError("training poses are wanted for the constant baseline, none came")
+    q_wxyz, centre = mean_rotation(training.q_wxyz), training.translation.mean(axis=0)
+    return Pose(np.tile(q_wxyz, (count, 1)), np.tile(centre, (count, 1)))
 
 
 def error_curve(errors: Array, points: int = 200, frames: int | None = None) -> tuple[Array, Array]:
