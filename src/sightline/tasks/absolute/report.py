@@ -82,6 +82,7 @@ def write_card(run_dir: Path) -> Path:
         f"- Trained on {run.get('training_frames')} frames, chosen on "
         f"{run.get('validation_frames')}; {run.get('epochs')} epochs, {run.get('seconds')} s, "
         f"best epoch {run.get('best_epoch')}, seed {config['seed']}",
+        *_walk_lines(run, config),
         "- Knows this place only; "
         + (
             "an image in which too few cells agree gets no answer."
@@ -95,6 +96,19 @@ def write_card(run_dir: Path) -> Path:
         lines += [f"## {path.stem}", "", markdown_table(score_rows(metrics)), ""]
     write_text(run_dir / "card.md", "\n".join(lines))
     return run_dir / "card.md"
+
+
+def _walk_lines(run: dict[str, Any], config: dict[str, Any]) -> list[str]:
+    """Return the card's line on a walk without poses that was learned from."""
+    if "unlabelled_frames" not in run:
+        return []
+    lengths = "lengths in the place's unit" if run["unlabelled_metric"] else "lengths without unit"
+    return [
+        f"- Learned beside them from {run['unlabelled_frames']} frames without poses of "
+        f"`{Path(config['unlabelled']).name}`, weight {config['unlabelled_weight']:g}; motion: "
+        f"{run['unlabelled_motion']}, {lengths}, known of {run['unlabelled_moving']} frames in "
+        f"{run['unlabelled_pieces']} pieces"
+    ]
 
 
 def _recall_names() -> list[str]:

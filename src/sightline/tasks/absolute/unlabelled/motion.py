@@ -95,9 +95,8 @@ def given_motion(frames: WalkFrames, trajectory: Path, *, metric: bool) -> Motio
         hint = "does it name these photos?"
     else:
         poses, known = _by_time(frames, trajectory, table=table)
-        hint = (
-            f"the frames are from {frames.timestamps_s[0]:.3f} to {frames.timestamps_s[-1]:.3f} s"
-        )
+        first, last = frames.timestamps_s[0], frames.timestamps_s[-1]
+        hint = f"the frames are from {first:.3f} to {last:.3f} s: shift its clock"
     rows = np.flatnonzero(known)
     if len(rows) < 2:
         raise InputError(
@@ -110,7 +109,8 @@ def given_motion(frames: WalkFrames, trajectory: Path, *, metric: bool) -> Motio
 def _by_name(frames: WalkFrames, trajectory: Path) -> tuple[Pose, NDArray[np.bool_]]:
     listed = {frame.image: frame.world_from_cam for frame in read_poses_csv(trajectory)}
     found = [listed.get(name) for name in frames.images]
-    poses = Pose.stack([pose or Pose.identity() for pose in found])
+    unknown = Pose.identity()
+    poses = Pose.stack([unknown if pose is None else pose for pose in found])
     return poses, np.array([pose is not None for pose in found])
 
 
