@@ -271,23 +271,17 @@ class Place:
 
 
 @contextmanager
-def taken_back_on_failure(root: Path, *begun: str) -> Iterator[None]:
+def taken_back_on_failure(root: Path) -> Iterator[None]:
     """Take back the place that is begun within, should that fail: a wrong source leaves no folder.
 
-    A place that was there before stays, and so does one that holds more than it was begun with.
-
-    Args:
-        root: The place's folder, or what is to become it.
-        begun: Files that are written beside ``place.toml`` before anything can fail.
+    A place that was there before stays, and so does one that holds more than ``place.toml``.
     """
     made, fresh = not root.exists(), not (root / "place.toml").exists()
     try:
         yield
     except SightlineError:
-        ours = {"place.toml", *begun}
-        if fresh and root.is_dir() and {path.name for path in root.iterdir()} <= ours:
-            for name in ours:
-                (root / name).unlink(missing_ok=True)
+        if fresh and root.is_dir() and {path.name for path in root.iterdir()} == {"place.toml"}:
+            (root / "place.toml").unlink()
             if made:
                 root.rmdir()
         raise
