@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pycolmap
 import pytest
+from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from sightline.geometry import Camera, Pose
@@ -97,6 +98,26 @@ def test_a_keypoint_counts_once() -> None:
         POSE, CAMERA, np.repeat(np.arange(15), 2), px, points, np.ones(30, bool), 5.0
     )
     assert evidence_of(found, 1.0, 1.0).inliers == 15
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_halves_are_those_of_least_squares(seed: int) -> None:
+    """Against a general solver, on each half of the keypoints by itself."""
+    points, rng = seen_by(POSE, 80, seed), np.random.default_rng(seed)
+    px = project(POSE, points) + rng.normal(0, 0.8, (80, 2))
+    pose = estimate_absolute_pose(px, points, CAMERA, max_error_px=5.0).world_from_cam
+
+    def center(half: slice) -> np.ndarray:
+        def off(motion: np.ndarray) -> np.ndarray:
+            turn = pose.rotation * Rotation.from_rotvec(motion[3:])
+            moved = Pose.from_rotation(turn, pose.translation + motion[:3])
+            return (project(moved, points[half]) - px[half]).ravel()
+
+        return least_squares(off, np.zeros(6), x_scale="jac", xtol=1e-12).x[:3]
+
+    apart = np.linalg.norm(center(slice(0, None, 2)) - center(slice(1, None, 2)))
+    found = evidence_of(matched(points, px, np.ones(80, bool), pose), 1.0, 1.0)
+    assert found.halves == pytest.approx(float(apart), rel=0.02)
 
 
 def test_halves_share_no_keypoint() -> None:
