@@ -101,7 +101,7 @@ def test_the_oracle_is_the_nearest_training_frame(place: Place, walk: Path) -> N
     poses = box.beside(box.walk(5))
     training = [f.world_from_cam for f in place.registered("train")]
     gaps = [
-        min(np.linalg.norm(t.translation - poses[i].translation) for t in training if t)
+        min(np.linalg.norm(t.translation - poses[i].translation) for t in training if t is not None)
         for i in range(5)
     ]
     assert oracle(place, walk)["median_m"] == pytest.approx(np.median(gaps))
