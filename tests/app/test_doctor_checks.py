@@ -499,6 +499,7 @@ def test_a_damaged_alignment_is_a_finding(copy: Place, alignment: object) -> Non
     assert build.fix == f"sightline align {copy.root}{method}"
     # How long a way is in metres is not known then.
     assert "map units" in of(exam, "loop gap").measured
+    assert of(exam, "poses and map").measured == "not measured: the alignment does not read"
     json.dumps(diagnosis.to_json(), allow_nan=False)
 
 

@@ -72,6 +72,8 @@ def check_poses_fit_map(exam: Examination) -> Finding | None:
     if exam.model is None or not exam.posed:
         return None
     again = align_again(exam)
+    if exam.scale is None:
+        return Finding("poses and map", "note", "not measured: the alignment does not read")
     if exam.map_changed:
         return Finding(
             "poses and map",
