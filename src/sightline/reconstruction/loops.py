@@ -4,7 +4,8 @@ Pairs that look alike are cheap and often wrong: door frames and letters repeat.
 when its matches give a pose (PnP on the other side's points), when they lie all over what both
 frames should see by that pose (one picture on two walls does not), when drift over the path between
 the two frames can explain the correction that pose asks for, and when neighbouring pairs ask for
-the same correction. Then the correction is spread over the path, the tracks of both sides are
+the same correction. Frames just before and after must see the place too: where two places look
+alike, they differ beyond. Then the correction is spread over the path, the tracks of both sides are
 merged and everything is adjusted; the result is kept only if the map did not get worse.
 """
 
@@ -21,7 +22,13 @@ from sightline.geometry import Pose
 from sightline.geometry.rotation import rotation_angle_deg
 from sightline.reconstruction.config import LOOP_GAP
 from sightline.reconstruction.loop_bundle import LoopMatch, apply_loops
-from sightline.reconstruction.loop_evidence import MIN_COVERED, covered_share
+from sightline.reconstruction.loop_evidence import (
+    MIN_COVERED,
+    WINDOW,
+    covered_share,
+    denied,
+    probes,
+)
 from sightline.reconstruction.retrieval import PlaceVocabulary, similar
 from sightline.reconstruction.stages import Report, match_listed_pairs
 from sightline.records.colmap import (
@@ -106,6 +113,8 @@ def close_loops(request: dict[str, Any], report: Report) -> dict[str, Any]:
                 matches = inlier_matches(database, ids[names[c.a]], ids[names[c.b]])
                 verify(c, model, names, matches, max_error_px=request["max_error_px"])
     believe(candidates, model, names)
+    report("closing loops", 0.5)
+    _ask_around(candidates, model, names, database_path, request)
     report("closing loops", 0.6)
     believed = [c.match for c in candidates if not c.reason and c.match is not None]
     if believed:
@@ -236,20 +245,69 @@ def believe(candidates: list[Candidate], model: MapModel, names: list[str]) -> N
             for o in asking
             if o is not c and abs(o.a - c.a) <= NEIGHBOURHOOD and abs(o.b - c.b) <= NEIGHBOURHOOD
         ]
-        agreeing = sum(_agree(c, o, centre) for o in around)
+        within = AGREEMENT_SHARE * c.bound
+        agreeing = sum(_agree(c, o, centre, within, AGREEMENT_DEG) for o in around)
         if agreeing < MIN_SUPPORT or agreeing < MIN_SUPPORT_SHARE * len(around):
             reasons[id(c)] = f"{agreeing} of {len(around)} neighbouring pairs agree"
     for c in asking:
         c.reason = reasons.get(id(c), c.reason)
 
 
-def _agree(c: Candidate, other: Candidate, centre: Pose) -> bool:
+def _ask_around(
+    candidates: list[Candidate],
+    model: MapModel,
+    names: list[str],
+    database_path: Path,
+    request: dict[str, Any],
+) -> None:
+    """Note a reason on the believed pairs that frames about them speak against."""
+    import pycolmap
+
+    believed = [c for c in candidates if not c.reason]
+    asked = {c.b: c.correction for c in believed if c.correction is not None}
+    if not asked:
+        return
+    tried = [
+        Candidate(a, b, None, believed[0].bound)
+        for b, earlier in probes(model, names, asked).items()
+        for a in earlier
+    ]
+    _match(tried, names, database_path, request)
+    with pycolmap.Database.open(database_path) as database:
+        ids = {image.name: image.image_id for image in database.read_all_images()}
+        for c in tried:
+            matches = inlier_matches(database, ids[names[c.a]], ids[names[c.b]])
+            verify(c, model, names, matches, max_error_px=request["max_error_px"])
+    doubted = denied(list(asked), sees_the_loop(tried, believed, model, names))
+    for c in believed:
+        if c.b in doubted:
+            c.reason = "frames beside it should see the same place too, and do not"
+
+
+def sees_the_loop(
+    tried: list[Candidate], believed: list[Candidate], model: MapModel, names: list[str]
+) -> dict[int, bool]:
+    """Return whether each probed frame asks for the correction of a believed pair near it.
+
+    Roughly: what matters is that it sees the place at all, not how well its pose is known.
+    """
+    seen: dict[int, bool] = {}
+    for c in tried:
+        centre = model.frames[names[c.b]].world_from_cam
+        near = [o for o in believed if abs(o.b - c.b) <= WINDOW]
+        seen[c.b] = seen.get(c.b, False) or any(
+            _agree(c, o, centre, c.bound, DRIFT_DEG) for o in near
+        )
+    return seen
+
+
+def _agree(c: Candidate, other: Candidate, centre: Pose, within: float, within_deg: float) -> bool:
     if c.correction is None or other.correction is None:
         return False
     one, two = c.correction @ centre, other.correction @ centre
     apart = float(np.linalg.norm(one.translation - two.translation))
     turn_deg = float(rotation_angle_deg(one.q_wxyz, two.q_wxyz))
-    return apart <= AGREEMENT_SHARE * c.bound and turn_deg <= AGREEMENT_DEG
+    return apart <= within and turn_deg <= within_deg
 
 
 def typical_depth(model: MapModel, names: list[str]) -> float:
