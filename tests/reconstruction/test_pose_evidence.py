@@ -9,7 +9,13 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from sightline.geometry import Camera, Pose
-from sightline.reconstruction.evidence import MatchedPose, center_covariance, evidence_of
+from sightline.reconstruction import refine
+from sightline.reconstruction.evidence import (
+    MatchedPose,
+    PoseEvidence,
+    center_covariance,
+    evidence_of,
+)
 from sightline.records.colmap import estimate_absolute_pose
 
 CAMERA = Camera("SIMPLE_RADIAL", 480, 640, (430.0, 239.5, 319.5, 0.05))
@@ -170,6 +176,24 @@ def test_a_second_room_that_looks_alike_is_a_rival() -> None:
     assert scaled.rival_apart == pytest.approx(10.0, rel=1e-3)
     assert scaled.halves == pytest.approx(evidence.halves / 2)
     assert (scaled.rival, scaled.inliers) == (evidence.rival, evidence.inliers)
+
+
+def test_what_speaks_for_a_pose_is_weighed_once_and_only_when_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    points, asked = seen_by(POSE, 30), []
+    found = matched(points, project(POSE, points), np.ones(30, bool))
+
+    def weighed(*arguments: object) -> PoseEvidence:
+        asked.append(arguments)
+        return evidence_of(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(refine, "evidence_of", weighed)
+    answer = refine.Refinement(POSE, 30, 30, 0.9, CAMERA, np.arange(30), found, 0.6)
+    assert asked == []
+    assert answer.evidence == answer.evidence == evidence_of(found, 0.6, 0.9)
+    assert asked == [(found, 0.6, 0.9)]
+    assert refine.Refinement(None, 0, 30, 0.9).evidence is None
 
 
 def test_a_focal_length_below_zero_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
