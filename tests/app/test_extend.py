@@ -268,7 +268,7 @@ def test_a_stopped_extension_goes_on_and_a_half_moved_one_is_finished(
     assert not list(place.reconstruction_dir.glob("adding-*"))
 
 
-def test_frames_left_out_are_found_and_take_their_part(copy: Place, floor: FloorPlace) -> None:
+def test_a_build_looks_again_for_frames_left_out(copy: Place, floor: FloorPlace) -> None:
     import pycolmap
 
     reconstruction = pycolmap.Reconstruction(str(copy.model_dir))
@@ -279,10 +279,14 @@ def test_frames_left_out_are_found_and_take_their_part(copy: Place, floor: Floor
     copy.write_frames(
         [f.with_pose(None).with_split("") if f.image in lost else f for f in copy.frames()]
     )
-    found = find_left_out(copy, EXTEND)
-    assert sorted(found.registered) == lost
-    frames = copy.frames()
+    split = copy.content["stages"]["split"]
+    place = build(floor.video, copy.root, CONFIG)
+    assert "second-look" in place.content["stages"]
+    assert place.alignment == floor.place.alignment
+    assert place.content["stages"]["split"] == split
+    frames = place.frames()
     off = stack_poses(frames).translation - floor.true_frames.translation
     assert np.linalg.norm(off[9:11], axis=1).max() < 0.03
     assert [f.split for f in frames[8:12]] == ["test", "train", "validation", "test"]
     assert read_report(copy).registered == FRAMES
+    assert find_left_out(place, EXTEND) == Extension(0, {})
