@@ -313,19 +313,19 @@ def picture(value: int, size: tuple[int, int] = (64, 48)) -> Image.Image:
 def test_photos_that_do_not_read_or_differ_are_left_out(tmp_path: Path) -> None:
     folder = tmp_path / "walk" / "images"
     folder.mkdir(parents=True)
+    picture(0, (48, 64)).save(folder / "0.jpg")
     for i in (1, 2, 10):
         picture(i).save(folder / f"{i}.jpg")
     (folder / "3.jpg").write_bytes((folder / "1.jpg").read_bytes()[:500])
-    picture(4, (48, 64)).save(folder / "4.jpg")
     frames = take_frames(tmp_path / "walk", 2.0, tmp_path / "cache", quiet)
     assert frames.images == ("1.jpg", "2.jpg", "10.jpg")
-    assert frames.left_out == ("3.jpg", "4.jpg")
+    assert frames.left_out == ("0.jpg", "3.jpg")
     # The others keep their times.
-    assert frames.timestamps_s == (0.0, 0.5, 2.0)
+    assert frames.timestamps_s == (0.5, 1.0, 2.0)
     assert frames.folder == folder
     assert frames.size == (64, 48)
     assert frames.photos
-    for name in ("1.jpg", "2.jpg", "4.jpg", "10.jpg"):
+    for name in ("0.jpg", "1.jpg", "2.jpg", "10.jpg"):
         (folder / name).unlink()
     with pytest.raises(MediaError, match=r"3.jpg"):
         take_frames(tmp_path / "walk", 2.0, tmp_path / "cache", quiet)

@@ -6,6 +6,7 @@ Imports without torch.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ class WalkFrames:
         timestamps_s: Seconds after a video's first frame; photos are numbered at a rate.
         size: Width and height of them all, in pixels.
         photos: Whether the names are the user's own.
-        left_out: Photos that do not read, or are of another size than the first.
+        left_out: Photos that do not read, or are of another size than most.
         cache: Folder for what is made of them.
     """
 
@@ -122,26 +123,23 @@ def _of_video(source: Path, fps: float, folder: Path, progress: Progress) -> dic
 
 def _of_photos(source: Path, fps: float, _folder: Path, progress: Progress) -> dict[str, Any]:
     paths = list_photos(_photo_folder(source))
-    known: list[str] = []
-    left_out: list[str] = []
-    size: tuple[int, int] | None = None
-    first_fault: MediaError | None = None
+    sizes: dict[str, tuple[int, int]] = {}
+    faults: list[MediaError] = []
     for i, path in enumerate(paths):
         try:
             height, width = read_photo(path).shape[:2]
         except MediaError as error:
-            first_fault = first_fault or error
-            left_out.append(path.name)
-            continue
-        size = size or (width, height)
-        (known if size == (width, height) else left_out).append(path.name)
-        progress(f"unlabelled photos: {len(known)} read", (i + 1) / len(paths))
-    if first_fault is not None and not known:
-        raise first_fault
-    number = {path.name: i for i, path in enumerate(paths)}
+            faults.append(error)
+        else:
+            sizes[path.name] = (width, height)
+        progress(f"unlabelled photos: {len(sizes)} read", (i + 1) / len(paths))
+    if not sizes:
+        raise faults[0]
+    size, _ = Counter(sizes.values()).most_common(1)[0]
+    known = [i for i, path in enumerate(paths) if sizes.get(path.name) == size]
     return {
-        "images": known,
-        "timestamps_s": [number[name] / fps for name in known],
-        "size": list(size or (0, 0)),
-        "left_out": left_out,
+        "images": [paths[i].name for i in known],
+        "timestamps_s": [i / fps for i in known],
+        "size": list(size),
+        "left_out": [path.name for path in paths if sizes.get(path.name) != size],
     }
