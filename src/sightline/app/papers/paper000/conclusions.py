@@ -79,7 +79,7 @@ def against_baselines(errors: Errors, baselines: Mapping[str, float], frames: st
     if not errors:
         return []
     return [
-        f"{frames}: nearer than {name} ({limit:.3f}): "
+        f"{frames}: networks with a smaller position error than '{name}' ({limit:.3f}): "
         f"{sum(float(e.mean()) < limit for e in errors.values())} of {len(errors)}"
         for name, limit in baselines.items()
     ]

@@ -68,13 +68,14 @@ def draw_map(path: Path, place: Place, centres: Array, points: Array, title: str
     axis = axes[0]
     to_px = _draw_ground(axis, place.plan, place.unit)
     if len(points):
-        axis.plot(*to_px(points).T, ".", color=_POINT, markersize=1, alpha=0.5, label="points")
+        axis.plot(*to_px(points).T, ".", color=_POINT, markersize=1, alpha=0.5)
+        axis.plot([], [], ".", color=_POINT, label="points")  # larger, for the legend
     line = to_px(centres)
     axis.plot(*line.T, color=_PREDICTED, linewidth=1.5, label="camera path")
     axis.plot(*line[0], "o", color=_START, markersize=8, label="start")
     axis.plot(*line[-1], "X", color=_TRUE, markersize=8, label="end")
     axis.set_title(title)
-    axis.legend(loc="best", fontsize=8)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, -0.12), ncols=4, fontsize=8)
     save_figure(figure, path)
 
 

@@ -172,9 +172,9 @@ def _move(found: Predictions, plan: FloorPlan, picture: Path | None, unit: str) 
 def _lowers(name: str, moved: dict[str, Any]) -> str:
     if not moved["moved"]:
         return f"{name}: every prediction was walkable already, so nothing moved"
-    gain = 1.0 - moved["after"] / moved["before"]
-    holds = "holds here" if gain > 0 else "does not hold here"
-    return f"the move lowers the mean error, {name}: {holds}: by {gain:.1%} (the paper: 15.0%)"
+    change = moved["after"] / moved["before"] - 1.0
+    holds = "holds here" if change < 0 else "does not hold here"
+    return f"the move lowers the mean error, {name}: {holds}: {change:+.1%} (the paper: -15.0%)"
 
 
 def _beside(lengths: Sequence[str], paper: Sequence[str]) -> tuple[str, ...]:

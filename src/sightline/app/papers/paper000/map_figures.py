@@ -30,7 +30,7 @@ def figure2(runs: Runs, folder: Path) -> Section:
     asked = len(place.frames())
     rows = [
         ("frames taken", f"{asked:,}", FRAMES),
-        ("frames with a pose", f"{len(centres):,}", FRAMES),
+        ("frames with a pose", f"{len(centres):,}", ""),
         (f"length of the path ({unit_of(runs)})", f"{length:.1f}", ""),
     ]
     notes = [

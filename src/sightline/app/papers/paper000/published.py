@@ -109,7 +109,7 @@ LOSSES = {
 #: Section V.C: mean distance of predictions to the truth, before and after the correction.
 WALKABLE_BEFORE, WALKABLE_AFTER = "153 cm", "130 cm"
 
-#: Section V.A: frames that were taken at 10 a second; all have a pose.
+#: Section V.A: frames that were taken, at 10 a second.
 FRAMES = "1,462"
 
 

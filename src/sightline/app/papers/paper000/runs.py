@@ -159,7 +159,7 @@ class Runs:
         self._planned = list(trainings)
         left = [one for one in trainings if not (self._directory(one) / WEIGHTS).is_file()]
         seconds = [self._settings(one).max_seconds for one in left]
-        most = f", {sum(seconds) / 60:.0f} minutes at most" if left and all(seconds) else ""
+        most = f", {sum(seconds) / 60:.1f} minutes at most" if left and all(seconds) else ""
         self._progress(f"{len(left)} of {len(trainings)} trainings to make{most}", 0.0)
 
     def baselines(self) -> dict[str, dict[str, Any]]:

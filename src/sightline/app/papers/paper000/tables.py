@@ -80,7 +80,7 @@ def table3(runs: Runs, _folder: Path) -> Section:
     for name, found in runs.baselines().items():
         values[name] = found
         rows.append((name, *_errors(found, ("", "")), "", *_second(runs, found)))
-    measured = {key: found for key, one in outcomes.items() if (found := one.errors()) is not None}
+    measured = {k: errors for k, one in outcomes.items() if (errors := one.errors()) is not None}
     return Section(
         "table-3",
         "Table III: PoseNet losses",
@@ -178,7 +178,9 @@ def settings_note(runs: Runs) -> str:
     )
     one = config.run_config("posenet", config.names[0], "l1")
     length = f"{one.epochs} epochs" if one.epochs else "as many epochs as fit"
-    budget = f" within {one.max_seconds:g} s each" if one.max_seconds else ""
+    budget = ""
+    if one.max_seconds:
+        budget = f" within {one.max_seconds:g} s each (fewer on a busy machine)"
     return (
         f"{weights}; {length}{budget}, {one.width}x{one.height} pixels, seed {config.seed}, one "
         f"training each (another seed moves it too); {runs.counts}"
@@ -284,7 +286,7 @@ def unit_of(runs: Runs) -> str:
 def _second_header(runs: Runs) -> tuple[str, ...]:
     if SECOND not in runs.parts:
         return ()
-    return f"Second walk: position error ({unit_of(runs)})", "Rotation error"
+    return f"Second walk: position error ({unit_of(runs)})", "Second walk: rotation error"
 
 
 def _second(runs: Runs, found: Mapping[str, Any]) -> tuple[str, ...]:
