@@ -37,6 +37,7 @@ from sightline.records.colmap import (
     camera_to_colmap,
     model_from_colmap,
     pixels_from_colmap,
+    read_reconstruction,
 )
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def register_frames(request: dict[str, Any], report: Report) -> dict[str, Any]:
     import pycolmap
 
     pycolmap.set_random_seed(request["seed"])
-    model = model_from_colmap(pycolmap.Reconstruction(request["model"]))
+    model = model_from_colmap(read_reconstruction(request["model"]))
     report("finding frames in the map", 0.0)
     _match(model, request)
     report("finding frames in the map", 0.4)
@@ -280,7 +281,7 @@ def _map_on(request: dict[str, Any], held: set[int], report: Report) -> pycolmap
     options.multiple_models = False
     options.extract_colors = False
     options.structure_less_registration_fallback = False
-    old = pycolmap.Reconstruction(request["model"])
+    old = read_reconstruction(request["model"])
     options.image_names = sorted({str(i.name) for i in old.images.values()} | names)
     report("adding frames to the map", 0.0)
     with TemporaryDirectory(dir=Path(request["database"]).parent, prefix=".adding.tmp") as scratch:
