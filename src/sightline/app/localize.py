@@ -234,8 +234,7 @@ class Localizer:
             answer: Of the frame alone.
             pose: The frame's, by all together.
             confidence: In it.
-            agrees: Whether the frame's own answer agrees; the inliers of one that does not say
-                nothing of the new pose.
+            agrees: Whether the frame's own answer does; inliers of one let go say nothing.
         """
         judged = Judged("smoothed", pose, answer.inliers if agrees else 0, confidence)
         return self._describe(answer.image, judged, answer.seconds, answer.timestamp_s)
