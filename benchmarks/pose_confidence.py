@@ -79,12 +79,12 @@ def ask_elsewhere(text: str, options: Any) -> list[Asked]:
 def fitted_weights(kind: Kind, sets: Sequence[Sequence[Asked]]) -> tuple[float, ...]:
     """Return weights fitted on all answers of a kind together; () of too few.
 
-    They leave the network out of the map's answers: a place without one would look like agreement.
+    They leave the network out of the map's answers: whether there is one tells the places apart.
     """
     tables = [vectors_of(kind, asked, RADIUS_M) for asked in sets]
     vectors = np.concatenate([t.vectors[t.usable] for t in tables])
     if kind == "refined":
-        vectors[:, NAMES[kind].index("network")] = 0.0
+        vectors[:, [NAMES[kind].index(name) for name in ("network", "no_network")]] = 0.0
     right = np.concatenate([t.errors[t.usable] <= RADIUS_M for t in tables])
     say(f"{kind}: {len(right)} answers, {int((~right).sum())} wrong")
     return fit_confidence(vectors, right, signs=SIGNS[kind])

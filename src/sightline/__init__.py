@@ -33,19 +33,33 @@ __all__ = [
 ]
 
 
-def load_place(root: str | Path, run: str | None = None) -> LoadedPlace:
+def load_place(
+    root: str | Path,
+    run: str | None = None,
+    *,
+    min_confidence: float | None = None,
+    max_wrong: float | None = None,
+) -> LoadedPlace:
     """Return a built place, ready to say where photos were taken.
 
     Args:
         root: The place's folder (``sightline build`` makes it).
         run: Name of the run whose network proposes; None takes the best by validation.
+        min_confidence: Answers less likely than this to be within the place's radius are withheld:
+            their status is ``unknown``.
+        max_wrong: Instead of it, the share of photos that may get a wrong answer; for places that
+            were calibrated (``sightline calibrate``).
+
+    Warns:
+        UserWarning: The place's calibration is of another map, network or scale, and not used.
 
     Raises:
         PlaceError: The folder is not a place, or has neither a map nor a trained network.
+        InputError: A bound that is no probability, or a share that cannot be promised.
     """
     from sightline.app.loaded_place import LoadedPlace
 
-    return LoadedPlace.open(root, run)
+    return LoadedPlace.open(root, run, min_confidence=min_confidence, max_wrong=max_wrong)
 
 
 def predict_depth(

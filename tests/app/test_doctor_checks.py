@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from ring_place import FRAMES, NAMES, picture, ring_poses, write_ring_place
@@ -21,6 +22,8 @@ from sightline.geometry import Camera, Pose
 from sightline.reconstruction import doctor
 from sightline.reconstruction.diagnosis.loop_gap import LoopGap, Revisits
 from sightline.records import Place, PosedFrame
+from sightline.records.cameras import set_cameras
+from sightline.records.colmap import export_model
 from sightline.records.splits import assign_split
 
 
@@ -437,6 +440,124 @@ def test_splits_that_leak(exam: Examination) -> None:
     exam.frames = assign_split(exam.frames, "second-walk")
     say(exam, split="second-walk")
     assert of(exam, "split").severity == "good"
+
+
+def put_parts(exam: Examination, parts: dict[int, str]) -> None:
+    exam.frames = [f.with_split(parts.get(i, "")) for i, f in enumerate(exam.frames)]
+
+
+def test_leaks_are_looked_for_by_time_and_not_by_place_in_the_list(exam: Examination) -> None:
+    # 0.2 s from frame to frame: five frames are a second, and what lies between has no part.
+    put_parts(exam, {4: "train", 9: "test", 10: "test", 15: "test"})
+    assert of(exam, "split").frames == (NAMES[9],)
+    put_parts(exam, {4: "train", 6: "validation", 7: "test"})
+    assert of(exam, "split").frames == (NAMES[7],)
+    # A second recording of the same seconds is another walk: no neighbours.
+    again = [
+        dataclasses.replace(f, image=f"b-{f.image}", split="test" if f.split else "")
+        for f in exam.frames
+    ]
+    exam.frames = [f.with_split("train" if f.split else "") for f in exam.frames] + again
+    assert of(exam, "split").value == 0.0
+
+
+def test_recordings_that_were_added_are_walks_of_their_own(exam: Examination) -> None:
+    """Their times may go on where those of the build end."""
+    put_parts(exam, dict.fromkeys(range(20), "train") | dict.fromkeys(range(20, 40), "test"))
+    leaking = of(exam, "split").frames
+    assert leaking == tuple(NAMES[20:25])
+    exam.frames[20:] = [dataclasses.replace(f, image=f"b-{f.image}") for f in exam.frames[20:]]
+    assert len(of(exam, "split").frames) == 5
+    say(exam, added=[{"prefix": "b-"}])
+    assert of(exam, "split").frames == ()
+    assert [len(part) for part in exam.recordings()] == [20, 20]
+
+
+def test_photos_without_times_are_neighbours_in_the_list(exam: Examination) -> None:
+    exam.frames = [dataclasses.replace(f, timestamp_s=None) for f in exam.frames]
+    put_parts(exam, {4: "train", 5: "test", 7: "test"})
+    assert of(exam, "split").frames == (NAMES[5],)
+
+
+@pytest.mark.parametrize(
+    "alignment",
+    [
+        "by gravity",
+        {"scale": "large", "q_wxyz": [1, 0, 0, 0], "translation": [0, 0, 0]},
+        {"scale": 1.0, "q_wxyz": [1, 0], "translation": [0, 0, 0]},
+        {"method": "control"},
+    ],
+)
+def test_a_damaged_alignment_is_a_finding(copy: Place, alignment: object) -> None:
+    copy.update(alignment=alignment)
+    exam = examine_place(copy)
+    diagnosis = diagnose(exam)
+    build = diagnosis.findings[0]
+    assert (build.severity, build.check) == ("problem", "build")
+    assert build.measured.startswith("1 damaged: place.toml [alignment] (")
+    method = " --control control.csv" if alignment == {"method": "control"} else ""
+    assert build.fix == f"sightline align {copy.root}{method}"
+    # How long a way is in metres is not known then.
+    assert "map units" in of(exam, "loop gap").measured
+    assert of(exam, "poses and map").measured == "not measured: the alignment does not read"
+    json.dumps(diagnosis.to_json(), allow_nan=False)
+
+
+def test_odd_numbers_of_an_alignment_are_no_fault_of_the_doctors(exam: Examination) -> None:
+    good = exam.place.alignment
+    for odd in ({"residual_rms": float("nan")}, {"residuals": 7}, {"residual_rms": "small"}):
+        say(exam, alignment={**good, **odd})
+        json.dumps(diagnose(exam).to_json(), allow_nan=False)
+        assert of(exam, "scale").severity == "good"
+
+
+@pytest.mark.parametrize("form", ["text", "binary"])
+def test_a_map_without_frames_is_a_finding(copy: Place, form: str) -> None:
+    for name in ("images.txt", "points3D.txt"):
+        (copy.model_dir / name).write_text("# none\n")
+    if form == "binary":
+        export_model(copy.model_dir, copy.root / "other", "binary")
+        shutil.rmtree(copy.model_dir)
+        (copy.root / "other").rename(copy.model_dir)
+    build = diagnose(examine_place(copy)).findings[0]
+    assert build.severity == "problem"
+    assert "reconstruction/model (a map with frames is wanted, it has none)" in build.measured
+
+
+def imported(copy: Place, cameras: dict[str, Camera]) -> Place:
+    shutil.rmtree(copy.reconstruction_dir)
+    copy.update(stages={"images": "0"}, frames=None, alignment=None, features=None)
+    set_cameras(copy, cameras, NAMES)
+    return copy
+
+
+def test_each_camera_of_an_imported_place_is_looked_at(copy: Place) -> None:
+    good = Camera("PINHOLE", 160, 120, (140.0, 140.0, 79.5, 59.5))
+    odd = Camera("PINHOLE", 160, 120, (20.0, 20.0, 79.5, 59.5))
+    large = Camera("PINHOLE", 320, 240, (280.0, 280.0, 159.5, 119.5))
+    cameras = {**dict.fromkeys(NAMES[:20], good), NAMES[7]: odd, NAMES[9]: large}
+    place = imported(copy, cameras)
+    exam = examine_place(place)
+    found = of(exam, "intrinsics")
+    assert found.severity == "problem"
+    assert found.frames == (NAMES[7], NAMES[9])
+    assert "a focal length of 0.12 is no lens's" in found.measured
+    assert f"{NAMES[9]} is 160x120, its camera 320x240" in found.measured
+    assert "the first of 3 cameras" in found.measured
+    exam.cameras = dict.fromkeys(NAMES, good)
+    assert of(exam, "intrinsics").severity == "good"
+    (place.root / "cameras.csv").write_text("image,model\n")
+    build = diagnose(examine_place(place)).findings[0]
+    assert "1 damaged: cameras.csv (" in build.measured
+
+
+def test_a_camera_of_the_upright_picture_is_of_its_size(copy: Place) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (160, 120)).save(copy.images_dir / NAMES[3], exif=exif)
+    tall = Camera("PINHOLE", 120, 160, (140.0, 140.0, 59.5, 79.5))
+    exam = examine_place(imported(copy, {NAMES[3]: tall}))
+    assert of(exam, "intrinsics").severity == "good"
 
 
 def test_an_imported_place(copy: Place) -> None:

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
+from sightline.app import overlay
 from sightline.app.localize import Localization
 from sightline.app.overlay import write_overlay
 from sightline.app.trajectory import Trajectory
@@ -66,6 +67,15 @@ def bluish(picture: np.ndarray) -> np.ndarray:
 
 def near(picture: np.ndarray, colour: np.ndarray) -> np.ndarray:
     return np.abs(picture.astype(int) - colour).max(axis=-1) < 45
+
+
+def test_a_confidence_is_not_rounded_up(place: Place, video: Path, monkeypatch) -> None:
+    words, found = [], trajectory()
+    sure = [dataclasses.replace(a, confidence=0.9999) for a in found.answers]
+    monkeypatch.setattr(overlay, "_write_words", lambda _frame, lines, _margin: words.append(lines))
+    out = video.with_name("overlay.mp4")
+    write_overlay(out, video, dataclasses.replace(found, answers=sure), place, fps=2)
+    assert words[0][1] == "refined, confidence 0.99"
 
 
 def test_every_frame_of_the_video_with_the_plan(place: Place, video: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -12,13 +13,20 @@ import pytest
 
 from floor_place import FloorPlace
 from sightline.app.calibration.asking import Asked
-from sightline.app.calibration.calibrate import calibrate_place, fit, held_out_confidences, score
+from sightline.app.calibration.calibrate import (
+    calibrate_place,
+    fit,
+    held_out_confidences,
+    score,
+    vectors_of,
+)
 from sightline.app.calibration.config import CalibrateConfig
 from sightline.app.calibration.report import score_rows, write_answers, write_network_answers
 from sightline.app.localize import Localizer, localize_source
 from sightline.app.place_confidence import SavedAnswers, read_answers
 from sightline.cli.main import main
 from sightline.errors import InputError
+from sightline.reconstruction.evidence import PoseEvidence
 from sightline.records import Place, PosedFrame
 from sightline.records.frames import write_poses_csv
 from sightline.tasks.absolute.confidence import SHIPPED, ConfidenceModel
@@ -151,6 +159,29 @@ def test_a_network_is_not_judged_by_what_it_was_trained_on() -> None:
     assert scores["refined"]["answers"] == 0
     assert scores["regressed"]["calibration_error"] < 0.07
     assert scores["regressed"]["wrong_without_10"] < scores["regressed"]["wrong"]
+
+
+def test_a_network_agrees_with_what_it_was_trained_on_and_that_says_nothing() -> None:
+    evidence = PoseEvidence(
+        inliers=100, share=0.4, support=0.7, coverage=0.5, similarity=1.0, error=0.2,
+        deviation=0.01, halves=0.02, rival=0.0, rival_apart=0.0,
+    )  # fmt: skip
+    fresh = dataclasses.replace(
+        asked(0, "refined", 0.1, 0.1), evidence=evidence, error=0.02, network_apart=0.1
+    )
+    learnt = dataclasses.replace(fresh, trained_on=True)
+    alone = dataclasses.replace(fresh, network_apart=None)
+    said = vectors_of("refined", [fresh, learnt, alone], 0.5).vectors
+    np.testing.assert_array_equal(said[1], said[2])
+    assert (said[0] != said[2]).any()
+
+
+def test_a_networks_answers_to_what_it_was_trained_on_promise_nothing(tmp_path: Path) -> None:
+    rows = [asked(i, "regressed", 0.01, 0.1, seen=i < 30) for i in range(40)]
+    rows += [asked(40 + i, "unknown", 0.01, 0.1, seen=True) for i in range(5)]
+    write_answers(tmp_path / "answers.csv", rows, np.full(45, 0.5))
+    saved = read_answers(tmp_path / "answers.csv")
+    assert [saved.status.count(s) for s in ("regressed", "unknown")] == [10, 5]
 
 
 def test_unknown_photos_count_for_thresholds_alone(tmp_path: Path) -> None:

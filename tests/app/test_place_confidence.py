@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import sightline
+from sightline.app.judged import rounded_down
+from sightline.app.localize import Localizer
 from sightline.app.place_confidence import ANSWERS, FOLDER, MODEL, PlaceConfidence, calibrated_for
 from sightline.errors import InputError
 from sightline.geometry import Pose, Similarity
@@ -75,6 +78,42 @@ def test_its_own_calibration_holds_for_map_and_run(place: Place) -> None:
     (place.model_dir / "points3D.bin").write_bytes(b"another map")
     assert "another map; run `sightline calibrate" in PlaceConfidence.open(place, None, None).note
     assert "another map and run;" in PlaceConfidence.open(place, None, "mapnet").note
+
+
+def test_a_network_trained_again_under_its_name_is_another(place: Place) -> None:
+    weights = place.runs_dir / "mapnet" / "model.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"weights")
+    folder = written(place, "mapnet")
+    assert PlaceConfidence.open(place, None, "mapnet").folder == folder
+    weights.write_bytes(b"other weights")
+    found = PlaceConfidence.open(place, None, "mapnet")
+    assert found.folder is None
+    assert "is of another network; run" in found.note
+
+
+def test_load_place_passes_bounds_on_and_warns(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def opened(*arguments: object, **bounds: object) -> Localizer:
+        asked.append(bounds)
+        stale = PlaceConfidence(ConfidenceModel(), note="the calibration is of another map")
+        return Localizer(place, None, Far(), None, confidence=stale)
+
+    monkeypatch.setattr(Localizer, "open", opened)
+    with pytest.warns(UserWarning, match="the calibration is of another map") as caught:
+        sightline.load_place(place.root, min_confidence=0.9)
+    assert caught[0].filename == __file__
+    assert asked == [{"min_confidence": 0.9, "max_wrong": None}]
+
+
+def test_a_confidence_is_never_rounded_up() -> None:
+    shown = [(0.9999999, 2), (0.29, 2), (0.57, 4), (0.8999999999999999, 4), (1.0, 2), (1e-9, 4)]
+    wanted = [0.99, 0.29, 0.57, 0.8999, 1.0, 0.0]
+    assert [rounded_down(value, digits) for value, digits in shown] == wanted
+    assert rounded_down(np.float64(0.996), 2) == 0.99
 
 
 def test_a_share_of_wrong_answers_becomes_a_threshold(place: Place) -> None:

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +13,21 @@ import torch
 from PIL import Image
 
 from sightline.app.papers import PAPERS, find_paper
+from sightline.app.papers.paper000 import conclusions, weights
+from sightline.app.papers.paper000 import reproduce as reproduce_module
 from sightline.app.papers.paper000 import runs as runs_module
-from sightline.app.papers.paper000.config import Paper000Config
-from sightline.app.papers.paper000.published import LOSSES, MAPNET, POSENET, SLIPS
+from sightline.app.papers.paper000.config import PAPERS_BACKBONES, Paper000Config
+from sightline.app.papers.paper000.published import (
+    LOSSES,
+    MAPNET,
+    POSENET,
+    SLIPS,
+    distance_range_cm,
+)
 from sightline.app.papers.paper000.reproduce import reproduce
 from sightline.app.papers.paper000.tables import parameter_counts, published_accuracy
+from sightline.app.papers.paper000.trainings import wanted
+from sightline.app.papers.paper000.world import World
 from sightline.app.papers.results import Reproduction, Section, write_results
 from sightline.errors import (
     CatalogError,
@@ -26,7 +37,7 @@ from sightline.errors import (
     WeightsError,
 )
 from sightline.geometry import Pose
-from sightline.records import FloorPlan, Place, PosedFrame
+from sightline.records import FloorPlan, Place, PosedFrame, write_poses_csv
 
 QUICK = Paper000Config(backbones="compact", weights="none", epochs=1, size=24, batch=8)
 COUNT = 18
@@ -63,6 +74,22 @@ def place(tmp_path: Path) -> Place:
     return place
 
 
+@pytest.fixture
+def walk(tmp_path: Path) -> Path:
+    """A walk 0.3 m to the left of the place's, at 0.1, 0.4 and 0.7 m of its length."""
+    folder = tmp_path / "beside"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    frames = []
+    for i in range(3):
+        name = f"{i}.png"
+        Image.fromarray(rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)).save(folder / name)
+        pose = Pose(np.array([0.5, -0.5, 0.5, -0.5]), np.array([0.1 + 0.3 * i, 0.3, 1.5]))
+        frames.append(PosedFrame(name, None, pose))
+    write_poses_csv(folder / "poses.csv", frames)
+    return folder
+
+
 def attach_plan(place: Place) -> None:
     """Attach a plan of 10 pixels a metre on which only the strip |y| < 0.3 m is walkable."""
     Image.new("RGB", (60, 40), "white").save(place.root / "plan.png")
@@ -93,8 +120,8 @@ def saved_test_rows(folder: Path, run: str) -> tuple[np.ndarray, np.ndarray]:
 def test_all_of_it_is_printed_and_kept(place: Place) -> None:
     attach_plan(place)
     found = reproduce(place, QUICK)
-    keys = [section.key for section in found.sections]
-    assert keys == [f"table-{n}" for n in (1, 2, 3, 4)] + [f"figure-{n}" for n in (6, 7, 8, 9)]
+    keys = [f"table-{n}" for n in (1, 2, 3, 4)] + [f"figure-{n}" for n in (2, 3, 6, 7, 8, 9)]
+    assert sorted(section.key for section in found.sections) == sorted(keys)
     assert found.folder == place.runs_dir / "reproduce-000"
     written = json.loads((found.folder / "results.json").read_text())
     assert [s["key"] for s in written["sections"]] == keys
@@ -105,8 +132,9 @@ def test_all_of_it_is_printed_and_kept(place: Place) -> None:
             assert f"]({picture})" in markdown
             with Image.open(found.folder / picture) as drawn:
                 assert len(np.unique(np.asarray(drawn.convert("L")))) > 5
-    pictures = [p for s in found.sections for p in s.pictures]
-    assert pictures == [f"figures/figure-{n}.png" for n in (6, 7, 8, 9)]
+    pictures = sorted(p for s in found.sections for p in s.pictures)
+    # the place was not mapped from pictures: it has no points for Figure 3
+    assert pictures == [f"figures/figure-{n}.png" for n in (2, 6, 7, 8, 9)]
     # One training each: Table II's is Table III's first and Figure 7's, and so on.
     made = sorted(p.name.rpartition("-")[0] for p in found.folder.iterdir() if p.is_dir())
     assert [name for name in made if name] == [
@@ -130,12 +158,108 @@ def test_errors_are_the_papers_measure_of_the_saved_predictions(place: Place) ->
     rotation = np.abs(side * true - predicted)[:, :4].mean()
     assert values["rotation_mae"] == pytest.approx(rotation, abs=1e-6)
     assert section.rows[0][:2] == ("compact", f"{values['position_mae']:.3f}")
+    # The paper's own backbones were not asked for: what it prints of them stands there alone.
+    cells = {row[0]: row[1:] for row in section.rows}
+    assert cells["ResNet-18"][:4] == ("-", "0.635", "-", "0.288")
+    assert cells["ResNet-18"][4:8] == ("11,180,103", "11,180,103", "3,591", "3,591")
     # A test frame's nearest training frame is 10 cm along x away, the last one's 20 cm: 70 cm over
-    # six frames and three coordinates. The rotation never changes.
-    name, position, _, rotation_cell, *_ = section.rows[1]
-    assert (name, position, rotation_cell) == ("nearest training frame", "0.039", "0.0000")
+    # six frames and three coordinates. The mean of the training frames is at 0.75 m: 280 cm. The
+    # rotation never changes.
+    assert cells["nearest training frame"][:4] == ("0.039", "", "0.0000", "")
+    assert cells["constant"][:4] == ("0.156", "", "0.0000", "")
     assert any("a leak" in note for note in section.notes)
     assert any("trained from scratch" in note for note in section.notes)
+
+
+def test_a_second_walk_stands_beside(place: Place, walk: Path) -> None:
+    section = only(found := reproduce(place, quick(table=4, walk=walk)))
+    assert section.header[-2:] == (
+        "Second walk: position error (m)",
+        "Second walk: rotation error",
+    )
+    cells = {row[0]: row[-2:] for row in section.rows}
+    # 10 cm along x to the nearest training frame, 30 cm aside; to the mean 65, 35 and 5 cm along.
+    assert cells["nearest training frame"] == (f"{0.4 / 3:.3f}", "0.0000")
+    assert cells["constant"] == (f"{(0.9 + 1.05) / 9:.3f}", "0.0000")
+    assert cells["ResNet-50"] == ("-", "-")
+    values = section.values["compact"]
+    with (found.folder / values["run"] / "predictions-beside.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    off = [abs(float(r[f"true_{n}"]) - float(r[f"predicted_{n}"])) for r in rows for n in "xyz"]
+    assert values["second_walk"]["position_mae"] == pytest.approx(np.mean(off), abs=1e-6)
+    assert cells["compact"][0] == f"{np.mean(off):.3f}"
+    assert any("never" in note or "nothing was trained on" in note for note in section.notes)
+
+
+def test_a_walk_that_moved_is_judged_again(place: Place, walk: Path) -> None:
+    def judged() -> float:
+        section = only(reproduce(place, quick(table=2, walk=walk)))
+        return float(section.values["nearest training frame"]["second_walk"]["position_mae"])
+
+    before = judged()
+    table = walk / "poses.csv"
+    text = table.read_text().replace("0.300000000", "0.600000000")
+    assert text != table.read_text()
+    table.write_text(text)
+    assert judged() == pytest.approx(before + 0.1)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda walk: (walk / "poses.csv").unlink(), "has no poses.csv"),
+        (lambda walk: (walk / "1.png").unlink(), "names 1.png, which is not in"),
+    ],
+)
+def test_a_walk_that_does_not_read_is_refused_before_training(
+    place: Place, walk: Path, spoil: object, says: str
+) -> None:
+    spoil(walk)  # type: ignore[operator]
+    with pytest.raises(InputError, match=says):
+        reproduce(place, quick(table=2, walk=walk))
+    assert not place.runs_dir.exists()
+
+
+def test_without_a_place_the_rendered_floor_stands_in(
+    place: Place, walk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attach_plan(place)
+    (place.root / "points.csv").write_text("id,x,y,z\n1,0.5,1,2\n2,1.5,-1,0\n")
+    asked = []
+
+    def rendered(folder: Path, **options: object) -> World:
+        asked.append((folder, options["quick"]))
+        return World(place, walk, tuple(frames), truth)
+
+    # on a zigzag: of points on one line a similarity cannot be told
+    zigzag = [np.array([0.1 * i, 0.1 * (i % 2), 1.5]) for i in range(COUNT)]
+    place.write_frames(
+        [f.with_pose(Pose(f.world_from_cam.q_wxyz, xyz))
+         for f, xyz in zip(place.frames(), zigzag, strict=True)]
+    )  # fmt: skip
+    frames = place.registered()
+    # the truth is the place itself, moved by 2 m: nothing is left of it after a similarity
+    truth = [f.with_pose(Pose(f.world_from_cam.q_wxyz, f.world_from_cam.translation + 2.0))
+             for f in frames]  # fmt: skip
+    monkeypatch.setattr(reproduce_module, "rendered_world", rendered)
+    monkeypatch.chdir(tmp_path)
+    figure2 = only(reproduce(None, quick(figure=2)))
+    assert asked == [(Path("runs/reproduce-000"), False)]
+    assert figure2.values["registered"] == COUNT
+    assert figure2.values["length"] == pytest.approx(1.7 * np.sqrt(2.0))
+    assert figure2.values["ate"] == pytest.approx(0.0, abs=1e-9)
+    assert figure2.values["largest"] == pytest.approx(2.0 * np.sqrt(3.0))
+    assert (tmp_path / "runs/reproduce-000/figures/figure-2.png").is_file()
+    figure3 = only(reproduce(None, quick(figure=3), tmp_path / "out"))
+    assert figure3.values == {"points": 2}
+    assert (tmp_path / "out/figures/figure-3.png").is_file()
+
+
+def test_table_1_wants_no_place(tmp_path: Path) -> None:
+    section = only(reproduce(None, Paper000Config(table=1), tmp_path / "out"))
+    assert [row[0] for row in section.rows][:2] == ["GoogLeNet", "ResNet-18"]
+    assert section.rows[1][1:] == ("69.758", "69.758", "89.078", "89.078")
+    assert any("not measured" in note for note in section.notes)
 
 
 def test_a_finished_run_is_neither_trained_nor_scored_again(
@@ -185,10 +309,14 @@ def test_a_loss_that_diverges_is_nan_with_its_reason(
     monkeypatch.setattr(runs_module, "train", train)
     section = only(found := reproduce(place, quick(table=3)))
     rows = {row[0]: row[1:] for row in section.rows}
-    assert rows["MSE"] == ("NaN", "NaN", "NaN", "NaN")
-    assert rows["SmoothedL1Loss"][1::2] == ("0.594", "0.139")
+    assert rows["MSE"][:4] == ("NaN", "NaN", "NaN", "NaN")
+    assert rows["SmoothedL1Loss"][1:4:2] == ("0.594", "0.139")
     assert float(rows["alpha != 1 (10, SmoothL1)"][0]) > 0
     assert any("the term 'position' is inf" in n and n.startswith("NaN") for n in section.notes)
+    assert "MSE cannot be trained: holds here: NaN here too" in section.notes
+    assert any(
+        n.startswith("alpha other than 1 cannot be trained: does not") for n in section.notes
+    )
     assert "NaN" in (found.folder / "results.md").read_text()
     (table,) = json.loads((found.folder / "results.json").read_text())["sections"]
     assert table["values"]["mse"]["position_mae"] is None
@@ -217,12 +345,18 @@ def test_walkable_correction_moves_what_is_off_the_floor(
 
     monkeypatch.setattr(runs_module, "read_predictions", shifted)
     section = only(reproduce(place, quick(figure=9)))
-    assert section.values["moved"] == COUNT // 3
-    assert section.values["before"] == pytest.approx(1.0)
+    first, second = section.rows
+    values = section.values[first[0]]
+    assert values["moved"] == COUNT // 3
+    assert values["before"] == pytest.approx(1.0)
     # The nearest walkable cell's centre may lie half a cell (5 cm) aside along the walk.
-    assert section.values["after"] == pytest.approx(0.2, abs=0.02)
-    assert section.rows[0] == ("as predicted", "100.0 cm", "153 cm")
-    assert section.rows[1][2] == "130 cm"
+    assert values["after"] == pytest.approx(0.2, abs=0.02)
+    assert first[:4] == ("MapNet (compact), test", "6 of 6", "100.0 cm", "153 cm")
+    assert first[5] == "130 cm"
+    # PoseNet's has no value of the paper beside: it prints one pair of numbers
+    assert second[0] == "PoseNet (compact), test"
+    assert second[3::2] == ("", "")
+    assert any("holds here: -8" in note for note in section.notes)
 
 
 def test_without_a_mask_figure_9_says_what_is_wanted(place: Place) -> None:
@@ -301,6 +435,111 @@ def test_published_accuracies_are_the_papers() -> None:
     for name, (top1, top5) in IMAGENET_ACCURACY.items():
         assert published_accuracy(name) == pytest.approx((float(top1), float(top5)), abs=0.0005)
     assert published_accuracy("compact") is None
+
+
+def test_weights_are_taken_where_they_can_be_had(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auto = Paper000Config(backbones="resnet18,resnet34")
+    monkeypatch.setattr(weights, "is_at_hand", lambda name: name == "resnet18")
+    config, why = weights.with_weights(auto, lambda *_: None)
+    assert config.weights == "none"
+    assert "resnet34" in why
+    monkeypatch.setattr(weights, "is_at_hand", lambda _name: True)
+    assert weights.with_weights(auto, lambda *_: None)[0].weights == "imagenet"
+    # what was asked for is not looked up
+    monkeypatch.setattr(weights, "is_at_hand", lambda _name: pytest.fail("asked"))
+    assert weights.with_weights(quick(), lambda *_: None) == (quick(), "")
+
+
+def test_weights_at_hand_are_those_in_the_cache_or_on_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(urllib.request, "urlopen", offline)
+    assert not weights.is_at_hand("resnet18")
+    cache = tmp_path / "hub" / "checkpoints"
+    cache.mkdir(parents=True)
+    (cache / "resnet18-f37072fd.pth").touch()
+    assert weights.is_at_hand("resnet18")
+    assert not weights.is_at_hand("resnet34")
+    assert not weights.is_at_hand("compact")
+
+
+def test_quick_is_everything_small() -> None:
+    small = Paper000Config(quick=True).effective
+    assert small.names == ("compact", "resnet18")
+    training = small.run_config("mapnet", "compact", "l1", frames=43)
+    assert (training.width, training.max_seconds, training.epochs) == (64, 10.0, 0)
+    # three frames of a tuple, 7 apart, span 14 of 43
+    assert (training.step, training.skip) == (3, 7)
+    # two networks of each kind on two backbones, three more losses, one more of MapNet
+    assert len(wanted(small, ["table 2", "table 3", "table 4", "figure 7", "figure 8"])) == 8
+    assert Paper000Config(quick=True, backbones="resnet50", size=32).effective.names == (
+        "resnet50",
+    )
+
+
+def test_defaults_follow_what_weights_there_are() -> None:
+    """ImageNet's: the paper's settings; none: a time budget that ends."""
+    paper = Paper000Config(weights="imagenet")
+    assert paper.names == PAPERS_BACKBONES
+    training = paper.run_config("posenet", "resnet152", "smooth_l1")
+    assert (training.width, training.epochs, training.max_seconds) == (224, 300, 0.0)
+    assert training.freeze
+    assert not training.augments_pixels
+    scratch = Paper000Config(weights="none")
+    assert scratch.names == ("compact", *PAPERS_BACKBONES)
+    assert scratch.pick("resnet152") == "compact"
+    training = scratch.run_config("posenet", "resnet152", "smooth_l1", frames=142)
+    assert (training.width, training.epochs, training.max_seconds) == (96, 0, 150.0)
+    assert training.augments_pixels
+    # eighteen trainings of 150 s: an hour with the map
+    everything = [f"table {n}" for n in (2, 3, 4)] + [f"figure {n}" for n in (6, 7, 8, 9)]
+    assert len(wanted(scratch, everything)) == 18
+    assert scratch.run_config("posenet", "compact", "l1", frames=9).batch == 16
+    assert quick(batch=5).run_config("mapnet", "compact", "l1", frames=9).batch == 5
+
+
+def test_conclusions_are_worked_out() -> None:
+    low, high = np.array([0.1, 0.1, 0.2]), np.array([0.5, 0.6, 0.6])
+    assert conclusions.lower("x", low, high, "frames").startswith("x: holds here: 0.133 against")
+    assert conclusions.lower("x", high, low, "frames").startswith("x: does not hold here: ")
+    near = np.array([0.2, 0.0, 0.25])
+    assert "by less than the choice of frames does" in conclusions.lower("x", low, near, "frames")
+    three = {"resnet152": low, "efficientnet_b7": low, "resnet18": high}
+    assert "holds here: " in conclusions.best_backbones(three)[0]
+    assert "does not hold" in conclusions.best_backbones({**three, "resnet152": high + 1})[0]
+    assert "cannot be told" in conclusions.best_backbones({"resnet18": low})[0]
+    counts = {"resnet18": 10, "resnet152": 90}
+    said = conclusions.size_matters_not({"resnet18": low, "resnet152": high}, counts)
+    assert ": holds here: best is ResNet-18 (10 parameters" in said[0]
+    assert (
+        "SmoothL1 is better than L1: holds here"
+        in conclusions.losses({"smooth_l1": low, "l1": high, "mse": low})[0]
+    )
+    limits = {"constant": 0.15, "nearest training frame": 0.05}
+    assert conclusions.against_baselines({"a": low, "b": high}, limits, "t") == [
+        "t: networks with a smaller position error than 'constant' (0.150): 1 of 2",
+        "t: networks with a smaller position error than 'nearest training frame' (0.050): 0 of 2",
+    ]
+
+
+def test_overfitting_is_a_validation_score_that_rises_again() -> None:
+    (good,) = conclusions.convergence("L1", [2.0, 1.0, 0.5], [1.0, 0.6, 0.65])
+    assert good.count("holds here") == 2
+    assert "does not" not in good
+    (bad,) = conclusions.convergence("L1", [2.0, 2.5], [0.5, 0.56])
+    assert bad.count("does not hold here") == 2
+
+
+def test_what_a_mean_absolute_error_says_of_the_distance() -> None:
+    """An error along one axis is a third of its length; along all three alike 1/sqrt(3)."""
+    low, high = distance_range_cm(MAPNET["resnet34"])
+    assert (low, high) == pytest.approx((100 * 0.187 * np.sqrt(3.0), 56.1))
 
 
 def test_papers_there_are() -> None:

@@ -15,6 +15,7 @@ import pytest
 from ring_place import FRAMES, NAMES, picture, write_ring_place
 from sightline.cli.main import main
 from sightline.records import Place
+from sightline.records.cameras import place_cameras
 from sightline.records.splits import assign_split
 
 
@@ -156,7 +157,7 @@ def test_every_command_it_gives_is_one_that_the_others_take(ill: Place) -> None:
     places = [diagnose(exam)]
     camera = {"model": "SIMPLE_PINHOLE", "width": 160, "height": 120, "params": [9.0, 79.5, 59.5]}
     ill.update(unit="arbitrary", camera=camera, stages={"frames": "0"}, alignment=None)
-    exam.model, exam.fit = None, None
+    exam.model, exam.fit, exam.cameras = None, None, place_cameras(ill, NAMES)
     places.append(diagnose(exam))
     fixes = {f.fix for diagnosis in places for f in diagnosis.findings if f.fix}
     default = BuildOptions(Path(), Path(), BuildConfig())

@@ -1,5 +1,6 @@
 """``sightline import``: flags of some data sets, and validation out of the training part."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,32 @@ def test_validation_is_drawn_from_the_training_part_as_a_block(
     arguments = ["import", "cambridge", str(scene), str(root), "--link", "--validation", "0"]
     assert cli.main(arguments) == 0
     assert capsys.readouterr().out.splitlines()[1] == "40 train, 0 validation, 10 test"
+
+
+def test_importing_again_undoes_a_split_of_the_users_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model without lists: the frames lose their parts again, and so must the tables."""
+    source, root = tmp_path / "set", tmp_path / "place"
+    source.mkdir()
+    for i in range(30):
+        Image.new("RGB", (8, 6)).save(source / f"{i:02d}.png")
+    frames = [
+        {"file": f"{i:02d}.png", "qwxyz_c2w": [1, 0, 0, 0], "center_xyz": [i, 0, 0]}
+        for i in range(30)
+    ]
+    (source / "poses.json").write_text(json.dumps({"frames": frames, "unit": "m"}))
+    arguments = ["import", "poses_json", str(source), str(root)]
+    assert cli.main(arguments) == 0
+    assert cli.main(["split", str(root), "block"]) == 0
+    assert (root / "train.csv").is_file()
+    assert cli.main(arguments) == 0
+    place = Place.open(root)
+    assert {frame.split for frame in place.frames()} == {""}
+    assert not list(root.glob("t*.csv"))
+    assert not (root / "validation.csv").exists()
+    assert "split" not in place.content
+    assert "0 train, 0 validation, 0 test" in capsys.readouterr().out.splitlines()[-2]
 
 
 def test_flags_that_a_dataset_does_not_take_are_refused(

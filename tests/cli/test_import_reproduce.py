@@ -99,7 +99,7 @@ def test_reproduce_prints_the_table_beside_the_papers(
     printed = capsys.readouterr().out
     (row,) = [line.split() for line in printed.splitlines() if line.startswith("ResNet-18")]
     assert [row[i] for i in (2, 4)] == ["0.635", "0.288"]
-    assert row[5:] == ["11,180,103", "11,180,103", "3,591", "3,591"]
+    assert row[5:] == ["11,180,103", "11,180,103", "3,591", "3,591", "1"]
     # The nearest training frame is 0.5 m aside, along one of three coordinates.
     (base,) = [line for line in printed.splitlines() if line.startswith("nearest training frame")]
     assert base.split()[3:] == ["0.167", "0.0000"]

@@ -8,6 +8,7 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from sightline.datasets import colmap_model, nerfstudio
+from sightline.datasets.colmap_pairs import views_of_model
 from sightline.errors import InputError
 from sightline.geometry import Pose
 from sightline.geometry.rotation import rotation_angle
@@ -157,6 +158,23 @@ def test_a_list_that_does_not_fit_is_named(project, tmp_path, name, text, messag
     with pytest.raises(InputError, match=message):
         colmap_model.make_place(project, tmp_path / "place")
     assert not (tmp_path / "place").exists()
+
+
+def test_images_that_were_made_smaller_and_such_that_were_cropped(project, tmp_path):
+    for name in NAMES:
+        Image.new("RGB", (32, 24)).save(project / "images" / name)
+    place = colmap_model.make_place(project, tmp_path / "place")
+    camera = place_cameras(place, ["seq2_b.png"])["seq2_b.png"]
+    assert (camera.width, camera.height, *camera.params) == (32, 24, 40.0, 15.5, 11.5, 0.01)
+    views = views_of_model(project / "sparse" / "0", project / "images")
+    assert {(v.camera.width, v.camera.height) for v in views} == {(32, 24)}
+    Image.new("RGB", (32, 20)).save(project / "images" / NAMES[1])
+    for read in (
+        lambda: colmap_model.make_place(project, tmp_path / "cropped"),
+        lambda: views_of_model(project / "sparse" / "0", project / "images"),
+    ):
+        with pytest.raises(InputError, match=rf"{NAMES[1]}: .* 32x20 pixels, .* of 64x48"):
+            read()
 
 
 def test_what_is_missing_is_named(project, tmp_path):

@@ -160,6 +160,13 @@ def test_images_at_half_the_size_have_half_the_camera(capture, tmp_path):
     np.testing.assert_allclose(camera.params[:4], [40, 40.5, 14.5, 9.5])
 
 
+def test_images_of_another_shape_are_named(capture):
+    path = sorted((capture / "images").iterdir())[0]
+    put_image(path, (48, 48))
+    with pytest.raises(InputError, match=rf"{path.name}: .* 48x48 pixels, .* of 64x48"):
+        nerfstudio.read_scene(capture)
+
+
 def test_a_photo_stored_on_its_side_is_turned_with_its_camera(capture):
     """EXIF 6: upright is a quarter turn clockwise; the stored right is the upright down."""
     exif = Image.Exif()

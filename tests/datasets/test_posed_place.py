@@ -8,6 +8,7 @@ from PIL import Image
 
 from sightline.datasets import posed_place
 from sightline.errors import InputError
+from sightline.geometry import Pose
 from sightline.media import write_video
 from sightline.records import stack_poses
 from sightline.records.cameras import place_cameras
@@ -61,6 +62,55 @@ def test_images_with_their_parts_and_cameras(images, tmp_path):
     assert cameras["2.png"].params == (9.0, 9.0, 3.0, 2.0)
 
 
+def put(folder, number, size, orientation=1):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", size).save(folder / "images" / f"{number}.png", exif=exif)
+
+
+def test_intrinsics_of_larger_pictures_are_brought_to_the_images(images, tmp_path):
+    """Sizes in the file are of the pictures that were calibrated; the images may be smaller."""
+    put(images, 1, (4, 3))
+    put(images, 2, (8, 6), orientation=6)
+    given = {"fx": 10.0, "fy": 11.0, "cx": 3.5, "cy": 2.5, "width": 8, "height": 6}
+    write(images, [entry(i, file=f"images/{i}.png") for i in range(3)], intrinsics=given)
+    place = posed_place.make_place(images, tmp_path / "place")
+    cameras = place_cameras(place, [f.image for f in place.frames()])
+    sizes = [(cameras[f"{i}.png"].width, cameras[f"{i}.png"].height) for i in range(3)]
+    assert sizes == [(8, 6), (4, 3), (6, 8)]
+    assert cameras["1.png"].params == (5.0, 5.5, 1.5, 1.0)
+    # Stored on its side: the camera turns, and so does its pose; what was right is down.
+    assert cameras["2.png"].params == (11.0, 10.0, 2.5, 3.5)
+    stored = Pose([1, 0, 0.2, 0], [2, 2, 3]).rotation_matrix
+    turned = place.frames()[2].world_from_cam
+    np.testing.assert_allclose(turned.rotation_matrix[:, 1], stored[:, 0], atol=1e-8)
+    np.testing.assert_allclose(turned.translation, [2, 2, 3])
+
+
+def test_intrinsics_of_another_shape_are_named(images, clip, tmp_path):
+    put(images, 1, (60, 60))
+    given = {"fx": 10.0, "fy": 11.0, "cx": 3.5, "cy": 2.5, "width": 800, "height": 600}
+    write(images, [entry(i, file=f"images/{i}.png") for i in range(3)], intrinsics=given)
+    with pytest.raises(InputError, match=r"frame 1: .*1\.png: .* 60x60 pixels, .* of 800x600"):
+        posed_place.make_place(images, tmp_path / "place")
+    write(clip, [entry(0, frame=0), entry(2, frame=2, **(given | {"height": 800}))])
+    with pytest.raises(InputError, match=r"frame 2 of the video: .* 64x48 pixels, .* of 800x800"):
+        posed_place.make_place(clip, tmp_path / "place")
+    assert not (tmp_path / "place").exists()
+
+
+def test_intrinsics_of_a_videos_frames(clip, tmp_path):
+    """In each frame, for all, of a larger picture, or without a size; as of images."""
+    given = {"fx": 60, "fy": 60, "cx": 31.5, "cy": 23.5}
+    large = {"fx": 120, "fy": 122, "cx": 63.5, "cy": 47.5, "width": 128, "height": 96}
+    write(clip, [entry(0, frame=0), entry(2, frame=2, **large)], intrinsics=given)
+    place = posed_place.make_place(clip, tmp_path / "place")
+    cameras = place_cameras(place, [f.image for f in place.frames()])
+    assert cameras["000000.jpg"].params == (60.0, 60.0, 31.5, 23.5)
+    assert cameras["000002.jpg"].params == (60.0, 61.0, 31.5, 23.5)
+    assert {(c.width, c.height) for c in cameras.values()} == {(64, 48)}
+
+
 def test_a_video_gives_the_frames_that_have_poses(clip, tmp_path):
     calls = []
     for _ in range(2):  # the second time the frames are there
@@ -87,6 +137,7 @@ def test_what_does_not_fit_is_named(clip, images, tmp_path):
         InputError, match=r"frame 9 is wanted by its poses \(1 are missing\), .* 6 f"
     ):
         posed_place.make_place(clip, tmp_path / "short")
+    assert not (tmp_path / "short").exists()
     write(clip, [entry(0, frame=0), entry(0, frame=0)])
     with pytest.raises(InputError, match="frame 1: a frame of its own is wanted"):
         posed_place.make_place(clip, root)

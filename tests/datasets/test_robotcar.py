@@ -1,5 +1,7 @@
 """Oxford RobotCar, written here: an INS that drives known paths, pictures between its records."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -145,24 +147,55 @@ def test_lists_and_the_papers_scenes_give_the_split(sequence, tmp_path):
     assert parts["test"] == ["2014-06-23-15-36-04", "2014-06-23-15-41-25"]
 
 
-def test_raw_pictures_are_developed(tmp_path):
-    """A grey mosaic (rows G B, R G) of one colour comes back in that colour."""
-    folder = tmp_path / "s"
+RED, GREEN, BLUE = 200, 120, 40
+
+
+def put_raw(folder, name=f"{START}.png"):
+    """A grey mosaic (rows G B, R G) of one colour."""
     put_ins(folder, [0.0, 0.2], [(0, 0, 0, 0, 0, 0)] * 2)
-    (folder / "stereo" / "centre").mkdir(parents=True)
     mosaic = np.empty((24, 32), np.uint8)
-    red, green, blue = 200, 120, 40
-    mosaic[0::2, 0::2] = mosaic[1::2, 1::2] = green
-    mosaic[0::2, 1::2], mosaic[1::2, 0::2] = blue, red
-    Image.fromarray(mosaic).save(folder / "stereo" / "centre" / f"{START}.png")
+    mosaic[0::2, 0::2] = mosaic[1::2, 1::2] = GREEN
+    mosaic[0::2, 1::2], mosaic[1::2, 0::2] = BLUE, RED
+    (folder / "stereo" / "centre").mkdir(parents=True, exist_ok=True)
+    Image.fromarray(mosaic).save(folder / "stereo" / "centre" / name)
+
+
+def test_raw_pictures_are_developed(tmp_path):
+    folder = tmp_path / "s"
+    put_raw(folder)
     place = robotcar.make_place(folder, tmp_path / "place")
     (frame,) = place.frames()
     assert frame.image == f"s_stereo_centre_{START}.jpg"
     with Image.open(place.images_dir / frame.image) as picture:
         colour = np.asarray(picture).reshape(-1, 3).mean(axis=0)
-    np.testing.assert_allclose(colour, [red, green, blue], atol=3)
+    np.testing.assert_allclose(colour, [RED, GREEN, BLUE], atol=3)
     with pytest.raises(InputError, match="raw pictures cannot be linked"):
         robotcar.make_place(folder, tmp_path / "linked", link=True)
+
+
+def test_each_sequence_is_raw_or_developed_by_itself(sequence, tmp_path):
+    """The first one is developed, the second raw: its pictures would stay grey mosaics."""
+    put_raw(tmp_path / "raw")
+    (tmp_path / "train_split.txt").write_text(f"{sequence.name}\n")
+    (tmp_path / "test_split.txt").write_text("raw\n")
+    place = robotcar.make_place(tmp_path, tmp_path / "place")
+    frames = place.frames()
+    assert {Path(f.image).suffix for f in frames[:-1]} == {".png"}
+    assert frames[-1].image == f"raw_stereo_centre_{START}.jpg"
+    with Image.open(place.images_dir / frames[-1].image) as picture:
+        assert picture.mode == "RGB"
+    with pytest.raises(InputError, match=r"raw/stereo/centre/.*: raw pictures cannot be linked"):
+        robotcar.make_place(tmp_path, tmp_path / "linked", link=True)
+
+
+def test_a_raw_picture_that_is_cut_off_leaves_no_folder(tmp_path):
+    put_raw(tmp_path / "s")
+    put_raw(tmp_path / "s", f"{START + 100_000}.png")
+    path = tmp_path / "s" / "stereo" / "centre" / f"{START + 100_000}.png"
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(InputError, match=f"{START + 100_000}"):
+        robotcar.make_place(tmp_path / "s", tmp_path / "place")
+    assert not (tmp_path / "place").exists()
 
 
 def test_odometry_stands_in_where_there_is_no_ins(tmp_path):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sightline.datasets.turned import as_read, upright
-from sightline.errors import GeometryError, MediaError
+from sightline.datasets.turned import as_read, at_size, upright
+from sightline.errors import GeometryError, InputError, MediaError
 from sightline.geometry import Camera, Pose
 from sightline.media import read_photo
 from sightline.media.orientation import UPRIGHT, from_exif
@@ -64,6 +64,60 @@ def test_an_upright_photo_changes_nothing(tmp_path):
 def test_a_camera_of_the_upright_picture_stays(tmp_path):
     tall = Camera("PINHOLE", 40, 60, (50.0, 55.0, 21.0, 28.0))
     assert as_read(photo(tmp_path, 6), tall, WORLD_FROM_CAM) == (tall, WORLD_FROM_CAM)
+
+
+def test_without_a_camera_the_pose_turns_all_the_same(tmp_path):
+    path = photo(tmp_path, 6)
+    assert as_read(path, None, WORLD_FROM_CAM)[0] is None
+    with_one = as_read(path, CAMERAS[1], WORLD_FROM_CAM)[1]
+    without = as_read(path, None, WORLD_FROM_CAM)[1]
+    np.testing.assert_allclose(without.matrix, with_one.matrix)
+
+
+@pytest.mark.parametrize("orientation", TURNS)
+def test_a_camera_of_larger_pixels_or_smaller_ones_is_brought_to_the_photo(tmp_path, orientation):
+    """A camera of twice the size sees the same ray in the same place of the photo."""
+    path = photo(tmp_path, orientation)
+    large = CAMERAS[2].resized(120, 80)
+    camera, pose = as_read(path, large, WORLD_FROM_CAM)
+    wanted, wanted_pose = as_read(path, CAMERAS[2], WORLD_FROM_CAM)
+    assert (camera.width, camera.height) == (wanted.width, wanted.height)
+    np.testing.assert_allclose(camera.params, wanted.params, atol=1e-12)
+    np.testing.assert_allclose(pose.matrix, wanted_pose.matrix)
+    tall = Camera("PINHOLE", 80, 120, (100.0, 110.0, 42.0, 56.0))
+    if orientation in (6, 8):  # of the upright picture, and larger
+        camera, pose = as_read(path, tall, WORLD_FROM_CAM)
+        assert (camera.width, camera.height, camera.fx) == (40, 60, 50.0)
+        assert pose is WORLD_FROM_CAM
+    else:
+        with pytest.raises(InputError, match=r"it has 60x40 pixels, its intrinsics are of 80x120"):
+            as_read(path, tall, WORLD_FROM_CAM)
+
+
+def test_another_shape_is_refused_with_its_name_and_both_sizes(tmp_path):
+    path = photo(tmp_path, 1)
+    wide = Camera("PINHOLE", 64, 36, (50.0, 50.0, 32.0, 18.0))
+    with pytest.raises(InputError) as error:
+        as_read(path, wide, WORLD_FROM_CAM)
+    for word in (str(path), "60x40", "64x36"):
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize("size", [(1297, 840), (648, 420), (324, 210), (162, 105), (81, 52)])
+@pytest.mark.parametrize("model", ["SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV"])
+def test_sizes_that_were_rounded_are_of_one_shape(size, model):
+    """The folders images_2, images_4 and images_8 of real captures have such sizes."""
+    numbers = {"SIMPLE_PINHOLE": (), "SIMPLE_RADIAL": (0.1,), "RADIAL": (0.1, 0.02)}
+    ends = numbers.get(model, (0.1, 0.02, 0.01, -0.01))
+    focals = (900.0, 910.0) if model == "OPENCV" else (900.0,)
+    large = Camera(model, 1297, 840, (*focals, 640.0, 410.0, *ends))
+    small = at_size(large, *size, "a.jpg")
+    assert (small.width, small.height) == size
+    ray = np.array([0.3, -0.2, 1.0])
+    scale = np.array(size) / (1297, 840)
+    wanted = (large.project(ray) + 0.5) * scale - 0.5
+    np.testing.assert_allclose(small.project(ray), wanted, atol=1e-9)
+    np.testing.assert_allclose(at_size(small, 1297, 840, "").project(ray), large.project(ray))
 
 
 def test_header(tmp_path):

@@ -14,7 +14,9 @@ from sightline.records.paper_csv import PAPER_COLUMNS
 from sightline.records.points import POINTS_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "src").glob("**/README.md")]
+)
 
 
 @pytest.mark.parametrize("name", ["conventions.md", "formats.md"])
@@ -24,7 +26,12 @@ def test_examples_run(name):
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: p.name)
+def test_the_readmes_beside_the_code_are_looked_at():
+    beside = {path.parent.name for path in DOCUMENTS if (ROOT / "src") in path.parents}
+    assert beside >= {"absolute", "relative", "objects", "depth", "utility"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_links_to_files_resolve(document):
     links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", document.read_text())
     missing = [

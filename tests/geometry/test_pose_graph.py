@@ -388,6 +388,18 @@ def test_a_gap_leaves_each_part_to_its_own_priors() -> None:
     np.testing.assert_array_equal(found.relative_weights[9:18], 0.0)
 
 
+@pytest.mark.parametrize("spread", [0.0, 1e-7, 1e-3])
+def test_priors_that_nearly_agree_hold_frames_where_they_are(spread: float) -> None:
+    """A network that gives one answer to all frames: their steps are as short as none."""
+    true = walk(40)
+    relative = pairs(true, 2, metric=False)
+    here = np.array([300.0, -200.0, 1.5])
+    same = Pose(true.q_wxyz, here + spread * np.random.default_rng(4).standard_normal((40, 3)))
+    for options in (SQUARED, PoseGraphOptions()):
+        found = solve_pose_graph(PoseGraph(40, priors(same, None, 0.5, 0.2), relative), options)
+        assert np.linalg.norm(found.world_from_cam.translation - here, axis=1).max() < 0.5
+
+
 def test_one_prior_fixes_the_gauge() -> None:
     true = walk(15)
     relative = pairs(true, 1)

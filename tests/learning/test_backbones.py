@@ -154,3 +154,28 @@ def test_a_trained_backbone_moves_its_batch_norm() -> None:
 def test_names_hold_the_papers_and_ours() -> None:
     names = backbones.backbone_names()
     assert {"compact", "googlenet", "resnet18", "resnet152", "efficientnet_b7"} <= set(names)
+
+
+@pytest.mark.parametrize("name", ["compact", "resnet18"])
+@pytest.mark.parametrize("given", ["folder", "file"])
+def test_the_backbone_of_a_run_is_taken(tmp_path: Path, name: str, given: str) -> None:
+    """A run holds a head too, and no classifier."""
+    first = create_backbone(name, weights="none", width=32, height=32)
+    state = {f"backbone.net.{key}": value for key, value in first.net.state_dict().items()}
+    state |= {"head.weight": torch.zeros(9, 4), "translation_mean": torch.zeros(3)}
+    file = tmp_path / "run" / "model.safetensors"
+    file.parent.mkdir()
+    save_file({key: value.contiguous() for key, value in state.items()}, file)
+    weights = str(file if given == "file" else file.parent)
+    second = create_backbone(name, weights=weights, width=32, height=32)
+    assert second.weights_from == f"the backbone of {weights}"
+    for key, value in first.net.state_dict().items():
+        torch.testing.assert_close(second.net.state_dict()[key], value)
+    other = "resnet34" if name == "resnet18" else "resnet18"
+    with pytest.raises(WeightsError, match=f"does not fit {other}"):
+        create_backbone(other, weights=weights)
+
+
+def test_a_folder_that_is_no_run_has_no_weights(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="a weights file is wanted"):
+        create_backbone("compact", weights=str(tmp_path))

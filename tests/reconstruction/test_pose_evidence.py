@@ -5,10 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pycolmap
 import pytest
+from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from sightline.geometry import Camera, Pose
-from sightline.reconstruction.evidence import MatchedPose, center_covariance, evidence_of
+from sightline.reconstruction import refine
+from sightline.reconstruction.evidence import (
+    MatchedPose,
+    PoseEvidence,
+    center_covariance,
+    evidence_of,
+)
 from sightline.records.colmap import estimate_absolute_pose
 
 CAMERA = Camera("SIMPLE_RADIAL", 480, 640, (430.0, 239.5, 319.5, 0.05))
@@ -99,6 +106,40 @@ def test_a_keypoint_counts_once() -> None:
     assert evidence_of(found, 1.0, 1.0).inliers == 15
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_halves_are_those_of_least_squares(seed: int) -> None:
+    """Against a general solver, on each half of the keypoints by itself."""
+    points, rng = seen_by(POSE, 80, seed), np.random.default_rng(seed)
+    px = project(POSE, points) + rng.normal(0, 0.8, (80, 2))
+    pose = estimate_absolute_pose(px, points, CAMERA, max_error_px=5.0).world_from_cam
+
+    def center(half: slice) -> np.ndarray:
+        def off(motion: np.ndarray) -> np.ndarray:
+            turn = pose.rotation * Rotation.from_rotvec(motion[3:])
+            moved = Pose.from_rotation(turn, pose.translation + motion[:3])
+            return (project(moved, points[half]) - px[half]).ravel()
+
+        return least_squares(off, np.zeros(6), x_scale="jac", xtol=1e-12).x[:3]
+
+    apart = np.linalg.norm(center(slice(0, None, 2)) - center(slice(1, None, 2)))
+    found = evidence_of(matched(points, px, np.ones(80, bool), pose), 1.0, 1.0)
+    assert found.halves == pytest.approx(float(apart), rel=0.02)
+
+
+def test_halves_share_no_keypoint() -> None:
+    """Each keypoint is matched to two points, as from two frames, one beside the other."""
+    points, rng = seen_by(POSE, 60), np.random.default_rng(9)
+    px = project(POSE, points) + rng.normal(0, 1.0, (60, 2))
+    once = matched(points, px, np.ones(60, bool))
+    twice = MatchedPose(
+        POSE, CAMERA, np.repeat(np.arange(60), 2), np.repeat(px, 2, axis=0),
+        np.repeat(points, 2, axis=0), np.ones(120, bool), 5.0,
+    )  # fmt: skip
+    alone, repeated = (evidence_of(found, 1.0, 1.0).halves for found in (once, twice))
+    assert alone > 0.002
+    assert repeated == pytest.approx(alone, rel=0.2)
+
+
 def test_noise_shows_in_deviation_and_halves() -> None:
     points = seen_by(POSE, 100)
     rng = np.random.default_rng(5)
@@ -135,6 +176,24 @@ def test_a_second_room_that_looks_alike_is_a_rival() -> None:
     assert scaled.rival_apart == pytest.approx(10.0, rel=1e-3)
     assert scaled.halves == pytest.approx(evidence.halves / 2)
     assert (scaled.rival, scaled.inliers) == (evidence.rival, evidence.inliers)
+
+
+def test_what_speaks_for_a_pose_is_weighed_once_and_only_when_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    points, asked = seen_by(POSE, 30), []
+    found = matched(points, project(POSE, points), np.ones(30, bool))
+
+    def weighed(*arguments: object) -> PoseEvidence:
+        asked.append(arguments)
+        return evidence_of(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(refine, "evidence_of", weighed)
+    answer = refine.Refinement(POSE, 30, 30, 0.9, CAMERA, np.arange(30), found, 0.6)
+    assert asked == []
+    assert answer.evidence == answer.evidence == evidence_of(found, 0.6, 0.9)
+    assert asked == [(found, 0.6, 0.9)]
+    assert refine.Refinement(None, 0, 30, 0.9).evidence is None
 
 
 def test_a_focal_length_below_zero_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,14 @@ fps = 2
 """
 
 
+def test_none_has_a_word_where_no_text_is_wanted() -> None:
+    table = {"inner": {"limit": "none"}, "level": "none", "name": "none", "either": "none"}
+    made = config_from_table(Outer, table, "c.toml")
+    assert (made.inner.limit, made.level, made.name, made.either) == (None, None, "none", "none")
+    with pytest.raises(InputError, match=r"inner.fps wants float, 'none' came"):
+        config_from_table(Outer, {"inner": {"fps": "none"}}, "c.toml")
+
+
 def test_every_kind_of_field_is_filled_and_the_rest_are_defaults(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text(TOML)

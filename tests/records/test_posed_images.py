@@ -7,6 +7,7 @@ from sightline.errors import InputError, PlaceError
 from sightline.geometry import Camera, Pose
 from sightline.records import Place, PosedFrame
 from sightline.records.cameras import place_cameras
+from sightline.records.paper_csv import SPLIT_TABLES, write_split_tables
 from sightline.records.posed_images import place_from_frames
 
 
@@ -108,7 +109,40 @@ def test_images_can_be_developed(tmp_path, source):
         FRAMES,
         source,
         unit="m",
-        develop=lambda origin, path: path.write_text(origin.read_text().upper()),
+        develop={"seq-02/a.png": lambda a, path: path.write_text(a.read_text().upper())},
     )
-    assert [f.image for f in place.frames()] == ["seq-01_a.jpg", "seq-02_a.jpg"]
+    assert [f.image for f in place.frames()] == ["seq-01_a.png", "seq-02_a.jpg"]
+    assert (place.images_dir / "seq-01_a.png").read_text() == "seq-01/a.png"
     assert (place.images_dir / "seq-02_a.jpg").read_text() == "SEQ-02/A.PNG"
+
+
+def test_what_fails_on_the_way_leaves_no_folder_and_touches_none(tmp_path, source):
+    def fail(origin, path):
+        raise InputError(f"{origin}: a picture is wanted")
+
+    def make(root, develop):
+        return place_from_frames(root, FRAMES, source, unit="m", develop=develop)
+
+    with pytest.raises(InputError, match="a picture is wanted"):
+        make(tmp_path / "place", {"seq-02/a.png": fail})
+    assert not (tmp_path / "place").exists()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="a picture is wanted"):
+        make(tmp_path / "empty", {"seq-02/a.png": fail})
+    assert list((tmp_path / "empty").iterdir()) == []
+    place = make(tmp_path / "place", None)
+    before = {p: p.read_bytes() for p in place.root.rglob("*") if p.is_file()}
+    with pytest.raises(InputError, match="a picture is wanted"):
+        make(tmp_path / "place", {"seq-02/a.png": fail})
+    kept = {p: p.read_bytes() for p in place.root.rglob("*") if p.is_file()}
+    assert kept.keys() == before.keys()
+    assert all(kept[p] == before[p] for p in before if p.name != "place.toml")
+
+
+def test_tables_of_parts_that_were_before_go(tmp_path, source):
+    place = place_from_frames(tmp_path / "place", FRAMES, source, unit="m")
+    write_split_tables(place.root, place.frames())
+    place.update(split="block")
+    again = place_from_frames(tmp_path / "place", FRAMES, source, unit="m")
+    assert not [name for name in SPLIT_TABLES if (place.root / f"{name}.csv").exists()]
+    assert "split" not in again.content

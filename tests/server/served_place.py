@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from sightline.app.place_confidence import PlaceConfidence
 from sightline.errors import GeometryError
 from sightline.records import FloorPlan, Place
+from sightline.tasks.absolute.confidence import ConfidenceModel
 
 PLAN_WIDTH, PLAN_HEIGHT, PX_PER_M = 480, 320, 20.0
 CORRIDOR = (30, 30, 450, 290)
@@ -36,11 +38,12 @@ class FakeLocalization:
 class FakeLocalizer:
     """Answers by a photo's mean colour: (red, green) is the position on the plan in pixels / 2.
 
-    Blue chooses the status: below 50 refined, below 100 regressed, below 150 unknown, below 200 a
-    SightlineError, above that a bug.
+    Blue chooses the status: below 50 refined, below 100 regressed, below 130 unknown, below 150
+    withheld, below 200 a SightlineError, above that a bug.
     """
 
     place: Place
+    confidence: PlaceConfidence = field(default_factory=lambda: PlaceConfidence(ConfidenceModel()))
     network_name: str | None = "mapnet-resnet34"
     seconds: float = 0.0
     calls: list[list[str]] = field(default_factory=list)
@@ -68,7 +71,8 @@ class FakeLocalizer:
         if blue >= 150:
             raise GeometryError("four points are wanted, three came")
         if blue >= 100:
-            return FakeLocalization(unknown_answer(name, self.place.unit))
+            unsure = 0.6229 if blue >= 130 else 0.0
+            return FakeLocalization(unknown_answer(name, self.place.unit, unsure))
         u, v = 2 * red, 2 * green
         has_plan = self.place.plan is not None
         on_walkable = is_walkable(u, v)
@@ -90,14 +94,14 @@ class FakeLocalizer:
         )
 
 
-def unknown_answer(name: str, unit: str) -> dict[str, Any]:
+def unknown_answer(name: str, unit: str, confidence: float) -> dict[str, Any]:
     nothing = ("q_wxyz", "center", "plan_xy_px", "walkable_xy_px", "on_walkable", "heading_deg")
     return {
         "image": name,
         "status": "unknown",
         **dict.fromkeys(nothing),
         "unit": unit,
-        "confidence": 0.0,
+        "confidence": confidence,
         "inliers": 0,
         "seconds": 0.2,
     }

@@ -32,8 +32,10 @@ from served_place import (
     photo,
 )
 
+from sightline.app.place_confidence import PlaceConfidence
 from sightline.server.application import create_app
 from sightline.server.dashboard import STATIC_DIR
+from sightline.tasks.absolute.confidence import ConfidenceModel
 
 pytestmark = pytest.mark.browser
 
@@ -397,6 +399,25 @@ def test_a_bad_file_is_a_friendly_alert(browser, address, tmp_path):
     wait(browser, lambda: "bad.jpg" in find(browser, "#alerts").text)
     find(browser, "#alerts .btn-close").click()
     assert find_all(browser, "#alerts .alert") == []
+
+
+def test_an_answer_that_is_not_sure_enough_is_withheld_in_words(browser, localizer, tmp_path):
+    localizer.confidence = PlaceConfidence(ConfidenceModel(), least=0.9043)
+    with running(create_app(localizer)) as address:
+        open_page(browser, address)
+        upload(browser, tmp_path / "in", {"hall.png": photo(*ON_FLOOR, 140)})
+        assert find(browser, "#status").text == "Don’t know"
+        words = find(browser, "#result-head").text
+        # 0.6229 rounded down, 0.9043 rounded up
+        assert "it is only 62% likely to be within 0.50 m of the truth; 91% is wanted here" in words
+        show(browser, "numbers")
+        tile = find(browser, "#tile-confidence").text
+        assert "62%" in tile
+        assert "too little to answer" in tile
+        assert find_all(browser, ".marker") == []
+        upload(browser, tmp_path / "in", {"else.png": photo(*ON_FLOOR, 110)})
+        find(browser, ".photo:has([title='else.png'])").click()
+        wait(browser, lambda: "fits the map well enough" in find(browser, "#result-head").text)
 
 
 def test_a_server_that_fails_is_a_friendly_alert(browser, address, tmp_path):

@@ -67,7 +67,7 @@ function installViews(place: PlaceInfo, store: Store): () => void {
   return () => {
     const selected = store.selected;
     photos.render(store.entries, store.selectedId);
-    renderResultHead(byId("result-head"), selected);
+    renderResultHead(byId("result-head"), selected, place);
     numbers.render(selected);
     for (const plan of plans) plan.render(store.entries, selected);
     byId("photos-head").hidden = store.entries.length === 0;

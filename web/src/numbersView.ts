@@ -7,6 +7,7 @@ import {
   confidenceWord,
   duration,
   headingWords,
+  isWithheld,
   length as inUnit,
   offFloorBy,
   percent,
@@ -102,10 +103,15 @@ function confidenceTile(result: Localization): HTMLElement {
   const element = tile(
     "Confidence",
     percent(result.confidence),
-    result.status === "unknown" ? "Don’t know" : confidenceWord(result.confidence),
+    confidenceHint(result),
   );
   element.append(h("div", { class: "meter", "aria-hidden": "true" }, bar));
   return element;
+}
+
+function confidenceHint(result: Localization): string {
+  if (isWithheld(result)) return "too little to answer";
+  return result.status === "unknown" ? "Don’t know" : confidenceWord(result.confidence);
 }
 
 function headingTile(result: Localization, place: PlaceInfo): HTMLElement {

@@ -1,10 +1,14 @@
 // What the selected photo's answer is, in words.
 
 import { h } from "./dom";
-import type { Entry, Problem } from "./types";
+import type { Entry, PlaceInfo, Problem } from "./types";
 import { statusLabel, statusSentence } from "./words";
 
-export function renderResultHead(host: HTMLElement, selected: Entry | null): void {
+export function renderResultHead(
+  host: HTMLElement,
+  selected: Entry | null,
+  place: PlaceInfo,
+): void {
   if (!selected) {
     host.replaceChildren(
       h("h2", { class: "result-title" }, "The place"),
@@ -19,7 +23,7 @@ export function renderResultHead(host: HTMLElement, selected: Entry | null): voi
       ? h("span", { class: "badge status-failed", id: "status" }, "Failed")
       : h("span", { class: "badge status-pending", id: "status" }, "Looking …");
   const below = result
-    ? h("p", { class: "result-sentence" }, statusSentence(result))
+    ? h("p", { class: "result-sentence" }, statusSentence(result, place))
     : problem && problemAlert(problem, "photo-problem");
   host.replaceChildren(
     h(

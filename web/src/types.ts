@@ -16,6 +16,12 @@ export interface PlaceInfo {
   unit: string;
   plan: Plan | null;
   views: View[];
+  confidence: {
+    /** Confidence is the probability to be within this distance of the truth. */
+    radius: number;
+    /** Answers below it are withheld. */
+    min_confidence: number;
+  };
   limits: {
     max_files: number;
     max_file_bytes: number;

@@ -6,15 +6,29 @@ export function statusLabel(result: Localization): string {
   return { refined: "Refined", regressed: "Estimated", unknown: "Don’t know" }[result.status];
 }
 
-export function statusSentence(result: Localization): string {
+/** Whether there was an answer, which was not sure enough to be given. */
+export function isWithheld(result: Localization): boolean {
+  return result.status === "unknown" && result.confidence > 0;
+}
+
+export function statusSentence(result: Localization, place: PlaceInfo): string {
   switch (result.status) {
     case "refined":
       return `Confirmed by the map: ${result.inliers} points agree with this position.`;
     case "regressed":
       return "The network’s estimate alone; the map could not confirm it.";
     case "unknown":
+      if (isWithheld(result)) return withheldSentence(result, place);
       return "Don’t know: nothing in this photo fits the map well enough to say where it was taken.";
   }
+}
+
+function withheldSentence(result: Localization, place: PlaceInfo): string {
+  const { radius, min_confidence } = place.confidence;
+  return (
+    `Don’t know: there is an answer, but it is only ${percent(result.confidence)} likely to be ` +
+    `within ${length(radius, place.unit)} of the truth; ${percentUp(min_confidence)} is wanted here.`
+  );
 }
 
 export function confidenceWord(confidence: number): string {
@@ -22,8 +36,14 @@ export function confidenceWord(confidence: number): string {
   return confidence >= 0.35 ? "Medium" : "Low";
 }
 
+/** Rounded down: 99.6% is not certain. */
 export function percent(value: number): string {
-  return `${Math.round(value * 100)}%`;
+  return `${Math.floor(Math.round(value * 1e6) / 1e4)}%`;
+}
+
+/** Rounded up: what is just below a bound does not reach it. */
+function percentUp(value: number): string {
+  return `${Math.ceil(Math.round(value * 1e6) / 1e4)}%`;
 }
 
 export function length(value: number, unit: string): string {

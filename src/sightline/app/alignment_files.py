@@ -31,10 +31,15 @@ OLD_PLAN = "plan.old.toml"
 
 
 def map_digest(place: Place) -> str:
-    """Return the digest of the map an alignment belongs to; empty without a COLMAP model."""
+    """Return the digest of the map an alignment belongs to; empty without a COLMAP model.
+
+    A map that frames were added to stays where it was, so it keeps its digest.
+    """
     if not place.model_dir.is_dir():
         return ""
-    return digest_files(sorted(p for p in place.model_dir.iterdir() if p.is_file()))
+    files = digest_files(sorted(p for p in place.model_dir.iterdir() if p.is_file()))
+    grown = place.content.get("grown_map", {})
+    return str(grown["digest"]) if grown.get("files") == files else files
 
 
 @contextmanager

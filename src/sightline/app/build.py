@@ -5,21 +5,28 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from sightline.app.commit import finish_commit
 from sightline.app.frame_gate import LEFT_OUT, FrameGate, check_min_utility
 from sightline.app.masks import MasksConfig, make_masks
-from sightline.errors import InputError, StorageError
+from sightline.errors import InputError, SightlineError
 from sightline.media.extract import ExtractedFrame, extract_frames
 from sightline.media.photo import list_photos
-from sightline.reconstruction.config import ReconstructionConfig
+from sightline.reconstruction.config import QUALITY_PRESETS, ReconstructionConfig
 from sightline.records import Place, PosedFrame, stack_poses
-from sightline.records.files import atomic_path, digest, digest_files, write_text
+from sightline.records.config_file import config_from_toml
+from sightline.records.files import atomic_path, digest, digest_files, write_text, write_toml
 from sightline.records.paper_csv import SPLIT_TABLES, write_split_tables
+from sightline.records.place import taken_back_on_failure
 
 Progress = Callable[[str, float], None]
+
+#: How a place was last built: `sightline build SOURCE PLACE --config build.toml` does it again.
+BUILD_TOML = "build.toml"
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,8 @@ def build(
 
     Frames of too little use (``min_utility``) are left out: ``frames_left_out.csv`` names them.
     Every finished stage is kept; a second call goes on where the first was stopped. An alignment
-    and a split made since stay, unless the map itself is made anew.
+    and a split made since stay, unless the map itself is made anew. ``build.toml`` says how the
+    place was built last.
 
     Args:
         source: A video file or a folder of photos.
@@ -96,41 +104,139 @@ def build(
         raise InputError(f"a video or a folder of photos is wanted; {source} does not exist")
     if config.masks is not None and not config.masks.exists():
         raise InputError(f"a folder of masks, or one mask, is wanted; {config.masks} is not there")
-    content = _source_digest(source)
-    made = not root.exists()
-    fresh = not (root / "place.toml").exists()
-    place = _open_place(root, source, content)
-    try:
-        _extract(place, source, content, config, progress)
-    except (InputError, StorageError):
-        if fresh:
-            _take_back(place, made)
-        raise
+    content = source_digest(source)
+    with taken_back_on_failure(root):
+        place = _open_place(root, source, content)
+        finish_commit(place)
+        with _noted(place, config):
+            _extract(place, source, content, config, progress)
     masks_dir = make_masks(place, config.masking, progress)
     reconstruct(place, config.reconstruction, progress, masks_dir=masks_dir)
     _note_features(place, config.reconstruction)
     if "alignment" not in place.content:
         progress("aligning by gravity", 0.0)
         align_by_gravity(place)
+    if config.reconstruction.second_look:
+        _look_again(place, config.reconstruction, progress)
     _split(place, config.split)
     progress("indexing the map", 0.0)
     MapIndex.open(place)
     return place
 
 
+def build_config_of(place: Place) -> BuildConfig:
+    """Return how a place was last built.
+
+    Raises:
+        InputError: ``build.toml`` does not read.
+    """
+    path = place.root / BUILD_TOML
+    return config_from_toml(BuildConfig, path) if path.is_file() else gathered_config(place)
+
+
+def gathered_config(place: Place) -> BuildConfig:
+    """Return what ``place.toml`` tells of how a place was built, defaults for the rest.
+
+    Places that were built before there was a ``build.toml`` have no more.
+    """
+    frames, features = (place.content.get(key) for key in ("frames", "features"))
+    size = _number(features, "max_image_size", 0)
+    sizes = {preset.max_image_size_px: name for name, preset in QUALITY_PRESETS.items()}
+    return BuildConfig(
+        frames=FramesConfig(fps=_number(frames, "fps", FramesConfig.fps)),
+        reconstruction=ReconstructionConfig(
+            quality=sizes.get(int(size), ReconstructionConfig.quality)
+        ),
+        min_utility=_number(frames, "min_utility", 0.0),
+        # Which they were is not known: a word for the user to fill in.
+        masks=Path("MASKS") if "masks" in place.content else None,
+    )
+
+
+def _number(table: object, key: str, default: float) -> float:
+    """Return a number of a table that may be damaged."""
+    value = table.get(key) if isinstance(table, Mapping) else None
+    return float(value) if isinstance(value, (int, float)) else default
+
+
+@contextmanager
+def _noted(place: Place, config: BuildConfig) -> Iterator[None]:
+    """Write how the place is built; where no frames come of it, what was written before stays."""
+    path = place.root / BUILD_TOML
+    before = path.read_bytes() if path.is_file() else None
+    _write_config(place, config)
+    try:
+        yield
+    except SightlineError:
+        path.unlink()
+        if before is not None:
+            path.write_bytes(before)
+        raise
+
+
+def _write_config(place: Place, config: BuildConfig) -> None:
+    """Write ``build.toml``, its paths whole, unless it says so already."""
+    path, masks, weights = place.root / BUILD_TOML, config.masks, config.mask_weights
+    located = replace(
+        config,
+        masks=None if masks is None else masks.resolve(),
+        mask_weights=None if weights is None else _located(weights),
+    )
+    with suppress(InputError):  # a damaged one is written anew
+        if path.is_file() and build_config_of(place) == located:
+            return
+    table = asdict(located)
+    if located.masks is not None:
+        table["masks"] = str(located.masks)
+    if located.frames.max_side is None:
+        table["frames"]["max_side"] = "none"  # left out, it would be the default
+    write_toml(path, table)
+
+
+def _located(weights: str) -> str:
+    """Return the weights of a mask finder with the whole path of their file, where they name one.
+
+    They are ``FILE``, ``NAME`` or ``NAME:FILE``.
+    """
+    if Path(weights).is_file():
+        return str(Path(weights).resolve())
+    name, colon, file = weights.partition(":")
+    return f"{name}:{Path(file).resolve()}" if colon and Path(file).is_file() else weights
+
+
+def _look_again(place: Place, config: ReconstructionConfig, progress: Progress) -> None:
+    """Look in the finished map for the frames that were left out of it."""
+    from sightline.app.extend import find_left_out
+    from sightline.app.extend_stages import ExtendConfig
+
+    if all(frame.world_from_cam is not None for frame in place.walks()[0]):
+        return
+
+    def run() -> None:
+        find_left_out(place, ExtendConfig(seed=config.seed, threads=config.threads), progress)
+
+    place.stage("second-look", digest("second-look-1", place.content["stages"]["poses"]), [], run)
+
+
 def _split(place: Place, method: str) -> None:
     def run() -> None:
         assign_splits(place, method)
 
-    key = digest("split-1", [f.image for f in place.registered()], method)
+    key = split_key(place.walks()[0], method)
     place.stage("split", key, [place.root / f"{name}.csv" for name in SPLIT_TABLES], run)
+
+
+def split_key(frames: Sequence[PosedFrame], method: str) -> str:
+    """Return the digest of what the split of a build depends on."""
+    registered = [f.image for f in frames if f.world_from_cam is not None]
+    return digest("split-1", registered, method)
 
 
 def assign_splits(place: Place, method: str) -> str | None:
     """Divide the place's registered frames, write the split tables; return a leak's warning."""
-    from sightline.records.splits import assign_split, leak_warning
+    from sightline.records.splits import assign_walks, leak_warning
 
-    frames = assign_split(place.frames(), method)
+    frames = assign_walks(place.walks(), method)
     place.write_frames(frames)
     place.update(split=method)
     write_split_tables(place.root, frames)
@@ -140,7 +246,7 @@ def assign_splits(place: Place, method: str) -> str | None:
     return leak_warning(method, stack_poses(parts["train"]), stack_poses(parts["test"]), place.unit)
 
 
-def _source_digest(source: Path) -> str:
+def source_digest(source: Path) -> str:
     """Return the digest of what the source holds, wherever it lies and whatever a video's name."""
     if source.is_file():
         return digest_files([source], names=False)
@@ -249,11 +355,3 @@ def _note_features(place: Place, config: ReconstructionConfig) -> None:
     }
     if place.content.get("features") != features:
         place.update(features=features)
-
-
-def _take_back(place: Place, made: bool) -> None:
-    """Remove the place begun a moment ago, so that a wrong file leaves nothing behind."""
-    if {p.name for p in place.root.iterdir()} <= {"place.toml"}:
-        (place.root / "place.toml").unlink()
-        if made:
-            place.root.rmdir()

@@ -22,7 +22,7 @@ from sightline.app.tables import text_table
 from sightline.errors import SightlineError
 from sightline.geometry import Pose
 from sightline.geometry.trajectory import absolute_trajectory_error
-from sightline.reconstruction.config import ReconstructionConfig
+from sightline.reconstruction.config import Quality, ReconstructionConfig
 from sightline.records import Place, PosedFrame, read_poses_csv, stack_poses
 from sightline.records.files import write_json, write_text
 from sightline.tasks.absolute.config import AbsoluteConfig, scratch_config
@@ -44,7 +44,7 @@ class DemoSize:
 
     fps: float
     second_frames: int
-    quality: str
+    quality: Quality
     posenet_seconds: float
     mapnet_seconds: float
 
@@ -81,19 +81,14 @@ def demo(root: Path, *, quick: bool = False, progress: Progress | None = None) -
     progress = progress or (lambda stage, done: None)
     started = time.monotonic()
     size = QUICK if quick else FULL
-    floor = write_floor(
-        root / "floor",
-        FloorConfig(video_fps=_VIDEO_FPS, second_frames=size.second_frames),
-        lambda text, done: progress(f"rendering: {text}", done),
+    mapping = mapped_floor(
+        root,
+        fps=size.fps,
+        second_frames=size.second_frames,
+        quality=size.quality,
+        progress=progress,
     )
-    config = BuildConfig(
-        frames=FramesConfig(fps=size.fps),
-        reconstruction=ReconstructionConfig(quality=size.quality),  # type: ignore[arg-type]
-    )
-    place = build(floor.video, root / "place", config, progress)
-    mapped = _truth_of_frames(place, floor)
-    ate = _ate(place, mapped)
-    _align(place, floor, mapped, root, progress)
+    floor, place, mapped = mapping.floor, mapping.place, mapping.mapped
     runs = _train(place, size, progress)
     second = [f for f in read_poses_csv(floor.second_truth) if f.world_from_cam is not None]
     tracks = [
@@ -104,7 +99,7 @@ def demo(root: Path, *, quick: bool = False, progress: Progress | None = None) -
     answers = answers_of_networks(place, runs, tracks, training, progress)
     answers += answers_of_refinement(place, tracks, progress)
     answers.sort(key=lambda answer: [track.name for track in tracks].index(answer.track))
-    facts = _facts(place, mapped, ate)
+    facts = _facts(place, mapped)
     facts["time"] = (
         f"{time.monotonic() - started:.0f} s",
         "this run, on this machine; stages found finished are skipped",
@@ -112,6 +107,51 @@ def demo(root: Path, *, quick: bool = False, progress: Progress | None = None) -
     report = write_demo_report(root / "report.html", place, floor, tracks, answers, facts, runs)
     write_json(root / "results.json", _as_json(answers, facts))
     return DemoResult(report, _text(answers, facts), answers, facts)
+
+
+@dataclass(frozen=True, eq=False)
+class MappedFloor:
+    """A rendered floor, and the place made of its video.
+
+    Attributes:
+        floor: What was rendered.
+        place: In metres, on its plan.
+        mapped: The place's registered frames with their true poses.
+    """
+
+    floor: FloorFiles
+    place: Place
+    mapped: list[PosedFrame]
+
+
+def mapped_floor(
+    root: Path, *, fps: float, second_frames: int, quality: Quality, progress: Progress
+) -> MappedFloor:
+    """Return the demo's floor, rendered, mapped and aligned; what is finished is not made again.
+
+    Args:
+        root: Where the floor, the place and the control points go.
+        fps: Frames a second that the map is made of.
+        second_frames: Photos of the second walk.
+        quality: Of the map.
+        progress: Called with the stage and the done share.
+
+    Raises:
+        RenderError: It cannot be rendered here.
+        ReconstructionError: The frames do not make a map.
+    """
+    floor = write_floor(
+        root / "floor",
+        FloorConfig(video_fps=_VIDEO_FPS, second_frames=second_frames),
+        lambda text, done: progress(f"rendering: {text}", done),
+    )
+    config = BuildConfig(
+        frames=FramesConfig(fps=fps), reconstruction=ReconstructionConfig(quality=quality)
+    )
+    place = build(floor.video, root / "place", config, progress)
+    mapped = _truth_of_frames(place, floor)
+    _align(place, floor, mapped, root, progress)
+    return MappedFloor(floor, place, mapped)
 
 
 def open_report(report: Path) -> None:
@@ -135,14 +175,13 @@ def _truth_of_frames(place: Place, floor: FloorFiles) -> list[PosedFrame]:
     return frames
 
 
-def _ate(place: Place, mapped: list[PosedFrame]) -> float:
-    return absolute_trajectory_error(stack_poses(place.registered()), stack_poses(mapped)).rmse
-
-
 def _align(
     place: Place, floor: FloorFiles, mapped: list[PosedFrame], root: Path, progress: Progress
 ) -> None:
-    """Align by points a person would measure: centres of some frames, to the centimetre."""
+    """Align by points a person would measure: centres of some frames, to the centimetre.
+
+    A place that is aligned by these very points is left as it is.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["frame", "x", "y", "z"])
@@ -151,6 +190,9 @@ def _align(
         if pose is not None:
             writer.writerow([mapped[i].image, *(f"{v:.2f}" for v in pose.translation)])
     control = root / "control.csv"
+    same = control.is_file() and control.read_text(encoding="utf-8") == stream.getvalue()
+    if same and place.alignment.get("method") == "control" and place.plan is not None:
+        return
     write_text(control, stream.getvalue())
     plan = floor.plan.with_name("plan.png")
     config = AlignConfig(control=control, plan=plan, walkable=floor.plan.with_name("walkable.png"))
@@ -180,9 +222,10 @@ def demo_networks(posenet_seconds: float, mapnet_seconds: float) -> dict[str, Ab
     }
 
 
-def _facts(place: Place, mapped: list[PosedFrame], ate: float) -> dict[str, tuple[str, str]]:
+def _facts(place: Place, mapped: list[PosedFrame]) -> dict[str, tuple[str, str]]:
     registered = place.registered()
     aligned: Pose = stack_poses(registered)
+    ate = absolute_trajectory_error(aligned, stack_poses(mapped)).rmse
     off = np.linalg.norm(aligned.translation - stack_poses(mapped).translation, axis=1)
     return {
         "frames": (f"{len(registered)} of {len(place.frames())}", "registered in one map"),

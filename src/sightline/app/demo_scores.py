@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from sightline.errors import InputError
 from sightline.geometry import Pose
 from sightline.records import Place, PosedFrame, stack_poses
 from sightline.tasks.absolute.metrics import (
@@ -18,6 +19,9 @@ from sightline.tasks.absolute.metrics import (
     read_predictions,
     recall,
 )
+
+if TYPE_CHECKING:
+    from sightline.tasks.absolute.walkable import WalkableMap
 
 Progress = Callable[[str, float], None]
 
@@ -140,16 +144,44 @@ def answers_of_networks(
             progress(f"evaluating: {name}, {track.name}", 0.0)
             evaluate(run_dir, track.walk)
             suffix = "" if track.walk is None else f"-{track.walk.resolve().name}"
-            saved = read_predictions(run_dir / f"predictions{suffix}.csv")
-            by_name = dict(zip(saved.images, _each(saved.predicted), strict=True))
-            poses = [by_name.get(f.image) for f in track.frames]
+            poses = saved_answers(run_dir / f"predictions{suffix}.csv", track)
             answers.append(Answer.of(track, name, poses))
             if name == "MapNet" and plan is not None:
-                moved = WalkableMap.of_plan(plan).correct(
-                    Pose.stack([p for p in poses if p is not None])
-                )
-                answers.append(Answer.of(track, "MapNet + walkable", list(_each(moved))))
+                moved = moved_to_walkable(WalkableMap.of_plan(plan), poses)
+                answers.append(Answer.of(track, "MapNet + walkable", moved))
     return answers
+
+
+def saved_answers(path: Path, track: Track) -> list[Pose | None]:
+    """Return the saved answers to a track's frames, in its order; None is "don't know".
+
+    Args:
+        path: ``predictions.csv``.
+        track: Whose frames were asked.
+
+    Raises:
+        InputError: The file does not read, or is of other frames.
+    """
+    saved = read_predictions(path)
+    known: dict[str, Pose | None] = dict(zip(saved.images, _each(saved.predicted), strict=True))
+    known |= {name: None for name, _ in saved.unanswered}
+    missing = [f.image for f in track.frames if f.image not in known]
+    if missing:
+        raise InputError(
+            f"{path}: a row for each of the {len(track.frames)} frames of {track.name} is wanted, "
+            f"{missing[0]} has none; delete that file and run again"
+        )
+    return [known[f.image] for f in track.frames]
+
+
+def moved_to_walkable(walkable: WalkableMap, poses: list[Pose | None]) -> list[Pose | None]:
+    """Return poses moved to walkable floor, each in its place; None stays None."""
+    given = [i for i, pose in enumerate(poses) if pose is not None]
+    moved = walkable.correct(Pose.stack([pose for pose in poses if pose is not None]))
+    found: list[Pose | None] = [None] * len(poses)
+    for row, i in enumerate(given):
+        found[i] = moved[row]
+    return found
 
 
 def answers_of_refinement(place: Place, tracks: list[Track], progress: Progress) -> list[Answer]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -13,6 +14,13 @@ if TYPE_CHECKING:
     from sightline.reconstruction.evidence import PoseEvidence
 
 Status = Literal["refined", "regressed", "smoothed", "unknown"]
+
+
+def rounded_down(confidence: float, digits: int) -> float:
+    """Return a confidence to so many decimals, never above it: what was wanted is not met so."""
+    # by its decimals: 100 * 0.29 is below 29
+    exact = Decimal(repr(float(confidence)))
+    return float(exact.quantize(Decimal(1).scaleb(-digits), ROUND_FLOOR))
 
 
 @dataclass(frozen=True, eq=False)

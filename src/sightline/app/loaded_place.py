@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,21 @@ class LoadedPlace:
         self._localizer = localizer
 
     @classmethod
-    def open(cls, root: str | Path, run: str | None = None) -> LoadedPlace:
+    def open(
+        cls,
+        root: str | Path,
+        run: str | None = None,
+        *,
+        min_confidence: float | None = None,
+        max_wrong: float | None = None,
+    ) -> LoadedPlace:
         """Return the place at ``root``; see :func:`sightline.load_place`."""
-        return cls(Localizer.open(Place.open(root), run))
+        place = Place.open(root)
+        localizer = Localizer.open(place, run, min_confidence=min_confidence, max_wrong=max_wrong)
+        if localizer.confidence.note:
+            # of whoever calls load_place
+            warnings.warn(localizer.confidence.note, stacklevel=3)
+        return cls(localizer)
 
     @property
     def place(self) -> Place:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.app.judged import Judged, Status
+from sightline.app.judged import Judged, Status, rounded_down
 from sightline.app.place_confidence import PlaceConfidence
 from sightline.app.trained_runs import (
     PoseNetwork,
@@ -83,8 +82,7 @@ class Localization:
             "walkable_xy_px": _rounded(self.walkable_xy_px),
             "on_walkable": self.on_walkable,
             "heading_deg": None if self.heading_deg is None else round(self.heading_deg, 2),
-            # never rounded up to what was wanted
-            "confidence": math.floor(1e4 * self.confidence) / 1e4,
+            "confidence": rounded_down(self.confidence, 4),
             "inliers": self.inliers,
             "seconds": round(self.seconds, 4),
         }
@@ -132,7 +130,7 @@ class Localizer:
         self.place = place
         self.network_name = network_name
         self._refiner = refiner
-        self.confidence = confidence or PlaceConfidence.shipped(place, refiner, network_name)
+        self.confidence = confidence or PlaceConfidence.shipped(place, refiner)
         self._network = network
         self._map_camera = map_camera
         self._world_from_map: Similarity = place.world_from_map
@@ -170,8 +168,10 @@ class Localizer:
         """
         network, name = open_network(place, run)
         refiner, camera = _open_refiner(place, without_frames) if refine else (None, None)
-        judge = PlaceConfidence.open if calibrated else PlaceConfidence.shipped
-        confidence = judge(place, refiner, name).answering(min_confidence, max_wrong)
+        confidence = PlaceConfidence.shipped(place, refiner)
+        if calibrated:
+            confidence = PlaceConfidence.open(place, refiner, name)
+        confidence = confidence.answering(min_confidence, max_wrong)
         return cls(place, network, refiner, camera, name, confidence)
 
     @property
@@ -225,9 +225,18 @@ class Localizer:
         proposals, spreads = self._propose([image])
         return self._decide(image, focal_px, proposals[0], spreads[0], refiner)
 
-    def moved(self, answer: Localization, pose: Pose, confidence: float) -> Localization:
-        """Return an answer that a video's other frames moved to another pose."""
-        judged = Judged("smoothed", pose, answer.inliers, confidence)
+    def moved(
+        self, answer: Localization, pose: Pose, confidence: float, *, agrees: bool
+    ) -> Localization:
+        """Return an answer that a video's other frames moved to another pose.
+
+        Args:
+            answer: Of the frame alone.
+            pose: The frame's, by all together.
+            confidence: In it.
+            agrees: Whether the frame's own answer does; inliers of one let go say nothing.
+        """
+        judged = Judged("smoothed", pose, answer.inliers if agrees else 0, confidence)
         return self._describe(answer.image, judged, answer.seconds, answer.timestamp_s)
 
     def _propose(self, images: Sequence[Image]) -> tuple[list[Pose | None], list[float | None]]:

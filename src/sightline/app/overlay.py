@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sightline.app.judged import rounded_down
 from sightline.app.trajectory import Trajectory
 from sightline.errors import InputError
 from sightline.geometry import Pose
@@ -218,7 +219,7 @@ class _Inset:
         unit = "m" if self._unit == "m" else "map units"
         return [
             f"{x:.2f}, {y:.2f}, {z:.2f} {unit}   heading {self._heading_deg(pose):.0f} deg",
-            f"{answer.status}, confidence {answer.confidence:.2f}",
+            f"{answer.status}, confidence {rounded_down(answer.confidence, 2):.2f}",
         ]
 
 

@@ -48,7 +48,7 @@ class PlaceConfidence:
         Raises:
             InputError: The place's calibration does not read.
         """
-        shipped, folder = cls.shipped(place, refiner, run), place.root / FOLDER
+        shipped, folder = cls.shipped(place, refiner), place.root / FOLDER
         if not (folder / MODEL).is_file():
             return shipped
         model = ConfidenceModel.read(folder / MODEL)
@@ -66,7 +66,7 @@ class PlaceConfidence:
         return cls(model, folder)
 
     @classmethod
-    def shipped(cls, place: Place, refiner: MapRefiner | None, _run: str | None) -> PlaceConfidence:
+    def shipped(cls, place: Place, refiner: MapRefiner | None) -> PlaceConfidence:
         """Return the weights of rendered floors, at half a metre or what is like it."""
         return cls(ConfidenceModel(default_radius(place, refiner)))
 
@@ -104,9 +104,12 @@ class PlaceConfidence:
 def calibrated_for(place: Place, run: str | None) -> dict[str, Any]:
     """Return what a calibration holds for: another map, network or scale gives other evidence."""
     model = sorted(place.model_dir.glob("*.bin"))
+    weights = [place.runs_dir / run / "model.safetensors"] if run else []
     return {
         "map": digest_files(model) if model else "",
         "run": run or "",
+        # trained again under the same name it is another one
+        "network": digest_files(weights) if weights and weights[0].is_file() else "",
         "scale": f"{place.world_from_map.scale:.6g} {place.unit}",
     }
 

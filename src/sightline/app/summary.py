@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from sightline.app.extend import Extension
 from sightline.app.frame_gate import LEFT_OUT, describe_left_out, read_left_out
 from sightline.app.masks import describe_masks
 from sightline.reconstruction.pipeline import read_report
@@ -34,6 +35,26 @@ def describe_reconstruction(place: Place) -> str:
         lines.append(f"  not registered, {cause}: {count} ({shown})")
     lines += [f"  hint: {hint}" for hint in report.hints]
     return "\n".join(lines)
+
+
+def describe_extension(place: Place, found: Extension) -> str:
+    """Return what was added to a place's map, and why the rest was not."""
+    if not found.asked:
+        return "every frame is in the map already"
+    lens = "" if found.same_lens else ", filmed with another lens (its intrinsics: cameras.csv)"
+    lines = [
+        f"{len(found.registered)} of {found.asked} frames added to the map{lens}, "
+        f"{found.points:+d} points; all poses of before stay"
+    ]
+    for reason, count in Counter(map(_without_number, found.left.values())).most_common():
+        names = [name for name, why in found.left.items() if _without_number(why) == reason]
+        shown = ", ".join(names[:5]) + (" ..." if count > 5 else "")
+        lines.append(f"  not added, {reason}: {count} ({shown})")
+    return "\n".join([*lines, describe_reconstruction(place)])
+
+
+def _without_number(reason: str) -> str:
+    return reason.lstrip("0123456789 ")
 
 
 def describe_build(place: Place) -> str:

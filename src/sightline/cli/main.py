@@ -17,6 +17,7 @@ COMMANDS = {
     "build": ("build", "a video or a folder of photos becomes a place"),
     "import": ("import_dataset", "a public dataset's folder becomes a place, or images with depth"),
     "align": ("align", "put a place into metres and onto its floor plan"),
+    "extend": ("extend", "add another recording to a place's map"),
     "split": ("split", "divide a place's frames into train, validation and test"),
     "label": ("label", "let other networks make the labels that a task trains on"),
     "train": ("train", "train a task's network"),

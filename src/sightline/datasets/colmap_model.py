@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from sightline.datasets.colmap_pairs import images_of_model, is_colmap_model
+from sightline.datasets.colmap_pairs import images_of_model
 from sightline.datasets.turned import as_read
 from sightline.errors import InputError
 from sightline.geometry import Camera, Pose
-from sightline.media.photo import photo_header
 from sightline.records import Place, PosedFrame
 from sightline.records.colmap import read_posed_images
+from sightline.records.colmap_files import has_model
 from sightline.records.posed_images import place_from_frames
 
 #: Names of lists that are looked for beside the model and above it.
@@ -95,9 +95,9 @@ def find_model(source: Path) -> Path:
     """
     for name in _MODEL_FOLDERS:
         folder = source / name
-        if is_colmap_model(folder):
+        if has_model(folder):
             return folder
-        models = [one for one in sorted(folder.glob("[0-9]*")) if is_colmap_model(one)]
+        models = [one for one in sorted(folder.glob("[0-9]*")) if has_model(one)]
         if len(models) == 1:
             return models[0]
         if models:
@@ -197,10 +197,8 @@ def _frames(
             if not (folder / name).is_file():
                 raise InputError(f"{folder / name} is wanted; give the model's folder of images")
             # COLMAP takes the pixels as they are stored.
-            width, height, _ = photo_header(folder / name)
-            camera = camera and camera.resized(width, height)
-            turned, pose = as_read(folder / name, camera or Camera.guess(width, height), pose)
+            camera, pose = as_read(folder / name, camera, pose)
             if camera is not None:
-                cameras[name] = turned
+                cameras[name] = camera
         frames.append(PosedFrame(name, None, pose, split_of.get(name, "")))
     return frames, cameras

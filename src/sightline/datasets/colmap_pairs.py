@@ -15,15 +15,9 @@ from sightline.geometry import Camera
 from sightline.media import photo_size
 from sightline.records.cameras import place_cameras
 from sightline.records.colmap import read_model
+from sightline.records.colmap_files import has_model
 from sightline.records.pairs import Unit
 from sightline.records.place import Place
-
-_PARTS = ("cameras", "images", "points3D")
-
-
-def is_colmap_model(folder: Path) -> bool:
-    """Return whether a folder holds a COLMAP model, binary or text."""
-    return any(all((folder / f"{n}{e}").is_file() for n in _PARTS) for e in (".bin", ".txt"))
 
 
 def views_of_model(folder: Path, images: Path | None = None) -> list[PosedView]:
@@ -74,7 +68,7 @@ def views_of_place(place: Place) -> tuple[list[PosedView], Unit]:
     if not frames or missing:
         what = place.images_dir / missing[0] if missing else f"{place.root}: images with poses"
         raise InputError(f"{what} is wanted; there is none")
-    model = read_model(place.model_dir) if is_colmap_model(place.model_dir) else None
+    model = read_model(place.model_dir) if has_model(place.model_dir) else None
     cameras = place_cameras(place, [frame.image for frame in frames])
     views = []
     for frame in frames:

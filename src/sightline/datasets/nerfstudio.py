@@ -206,13 +206,11 @@ def _camera(
 ) -> tuple[Camera | None, Pose]:
     """Return camera and pose of the picture as it is read, upright."""
     width, height, _ = photo_header(image)
-    camera = _stored_camera(table, width, height)
-    turned, pose = as_read(image, camera or Camera.guess(width, height), world_from_cam)
-    return (turned if camera else None), pose
+    return as_read(image, _given_camera(table, width, height), world_from_cam)
 
 
-def _stored_camera(table: Mapping[str, Any], width: int, height: int) -> Camera | None:
-    """Return the camera of the stored pixels, or None where there is none that we know."""
+def _given_camera(table: Mapping[str, Any], width: int, height: int) -> Camera | None:
+    """Return the camera in the size it is given for (else the stored one), or None."""
     model = str(table.get("camera_model", "OPENCV"))
     beyond = any(float(table.get(name, 0.0)) for name in ("k3", "k4"))
     if model not in _KNOWN_MODELS or table.get("is_fisheye") or beyond:
@@ -227,10 +225,8 @@ def _stored_camera(table: Mapping[str, Any], width: int, height: int) -> Camera 
     cx, cy = float(table.get("cx", w / 2)) - 0.5, float(table.get("cy", h / 2)) - 0.5
     distortion = [float(table.get(name, 0.0)) for name in ("k1", "k2", "p1", "p2")]
     if any(distortion):
-        camera = Camera("OPENCV", w, h, (fx, fy, cx, cy, *distortion))
-    else:
-        camera = Camera("PINHOLE", w, h, (fx, fy, cx, cy))
-    return camera if (w, h) == (width, height) else camera.resized(width, height)
+        return Camera("OPENCV", w, h, (fx, fy, cx, cy, *distortion))
+    return Camera("PINHOLE", w, h, (fx, fy, cx, cy))
 
 
 def _focal(table: Mapping[str, Any], focal: str, angle: str, size: int) -> float | None:

@@ -16,6 +16,7 @@ from sightline.datasets import colmap_pairs, dtu, landmarks, pair_lists, posed_j
 from sightline.datasets.layouts import what_is_there
 from sightline.datasets.pairing import PairingConfig, PosedView, pairs_of_frames
 from sightline.errors import InputError
+from sightline.records.colmap_files import has_model
 from sightline.records.pairs import (
     PAIRS_CSV,
     ImagePair,
@@ -162,7 +163,7 @@ LAYOUTS = (
     _Layout("poses.json", _holds(posed_json.POSES_JSON), _poses_json),
     _Layout("1DSfM landmarks (EGs.txt, gt_bundle.out)", landmarks.is_landmarks, _landmarks),
     _Layout("DTU (Calibration/cal18, Rectified or Cleaned)", dtu.is_dtu, _dtu),
-    _Layout("a COLMAP model (cameras, images, points3D)", colmap_pairs.is_colmap_model, _colmap),
+    _Layout("a COLMAP model (cameras, images, points3D)", has_model, _colmap),
     _Layout(
         "a text list (name0 name1 rot0 rot1 K0 K1 T_0to1 in each line)",
         lambda p: p.is_file() and pair_lists.is_pair_list(p),

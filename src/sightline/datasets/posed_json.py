@@ -2,7 +2,8 @@
 
 ``poses.json``: ``frames`` is a list of ``{file, qwxyz_c2w, center_xyz}``, camera-to-world in OpenCV
 axes; intrinsics ``fx, fy, cx, cy, width, height`` and ``k1, k2, p1, p2`` stand in each frame or
-once in ``intrinsics``; ``split`` may stand in each frame. For a video beside the file, ``frame``
+once in ``intrinsics`` (images may be smaller than the size given there; without one it is the
+image's own); ``split`` may stand in each frame. For a video beside the file, ``frame``
 (the number of the video's frame, from 0) stands instead of ``file``. ``pairs.json``: ``pairs`` is
 a list of ``{image0, K0, image1, K1, T_0to1}`` with ``x_1 = T_0to1 x_0``.
 """
@@ -19,9 +20,11 @@ from typing import Any
 import numpy as np
 
 from sightline.datasets.pairing import PosedView
+from sightline.datasets.turned import as_read, at_size
 from sightline.errors import GeometryError, InputError
 from sightline.geometry import Camera, Pose
 from sightline.media import photo_size
+from sightline.media.photo import photo_header
 from sightline.records.frames import SPLITS
 from sightline.records.pairs import ImagePair, Unit
 
@@ -49,7 +52,8 @@ def read_poses_json(path: Path) -> tuple[list[PosedView], Unit]:
             image = Path(str(frame["file"]))
             centre = scale * np.array(frame["center_xyz"], dtype=np.float64)
             pose = Pose(np.array(frame["qwxyz_c2w"], dtype=np.float64), centre)
-            camera = _camera({**common, **frame}, path.parent / image)
+            photo = existing(path.parent / image)
+            camera, pose = as_read(photo, _camera({**common, **frame}, photo), pose)
             split = _split(frame)
         except (KeyError, TypeError, ValueError, GeometryError, InputError) as error:
             raise InputError(f"{path}, frame {number}: {_reason(error)}") from error
@@ -64,13 +68,13 @@ class VideoPoses:
     Attributes:
         poses: Number of the frame, from 0 -> world_from_cam.
         splits: Number of the frame -> its part, where one is given.
-        camera: Of all frames, where its intrinsics and size are given.
+        cameras: Number of the frame -> its camera, where its intrinsics are given.
         unit: Of the poses.
     """
 
     poses: dict[int, Pose]
     splits: dict[int, str]
-    camera: Camera | None
+    cameras: dict[int, Camera]
     unit: Unit
 
 
@@ -84,15 +88,22 @@ def is_of_video(path: Path) -> bool:
     return all(isinstance(f, dict) and "frame" in f and "file" not in f for f in frames)
 
 
-def read_video_poses(path: Path) -> VideoPoses:
+def read_video_poses(path: Path, width: int, height: int) -> VideoPoses:
     """Return the poses of a ``poses.json`` that numbers a video's frames.
 
+    Args:
+        path: The file.
+        width: Of the video, upright, in pixels.
+        height: The same.
+
     Raises:
-        InputError: The file or a key is missing, a number is no number, or a frame is there twice.
+        InputError: The file or a key is missing, a number is no number, a frame is there twice, or
+            intrinsics are of a picture of another shape.
     """
     content = _read(path, "frames")
     unit, scale = _unit(content, path)
-    found = VideoPoses({}, {}, _camera_of(content.get("intrinsics") or {}), unit)
+    common = content.get("intrinsics") or {}
+    found = VideoPoses({}, {}, {}, unit)
     for number, frame in enumerate(content["frames"]):
         try:
             index = int(frame["frame"])
@@ -102,7 +113,9 @@ def read_video_poses(path: Path) -> VideoPoses:
             found.poses[index] = Pose(np.array(frame["qwxyz_c2w"], dtype=np.float64), centre)
             if split := _split(frame):
                 found.splits[index] = split
-        except (KeyError, TypeError, ValueError, GeometryError) as error:
+            if camera := _camera_of({"width": width, "height": height, **common, **frame}):
+                found.cameras[index] = at_size(camera, width, height, f"frame {index} of the video")
+        except (KeyError, TypeError, ValueError, GeometryError, InputError) as error:
             raise InputError(f"{path}, frame {number}: {_reason(error)}") from error
     return found
 
@@ -205,14 +218,14 @@ def _split(frame: Mapping[str, Any]) -> str:
 
 
 def _camera(table: Mapping[str, Any], image: Path) -> Camera | None:
-    width, height = photo_size(existing(image))
+    """Return the camera in the size it is given for, which is the stored pixels' where none is."""
+    width, height, _ = photo_header(image)
     return _camera_of({"width": width, "height": height, **table})
 
 
 def _camera_of(table: Mapping[str, Any]) -> Camera | None:
-    """Return the camera of a table with intrinsics and size, or None where it has none."""
-    given = [table.get(name) for name in ("fx", "fy", "cx", "cy")]
-    if all(value is None for value in given) or "width" not in table or "height" not in table:
+    """Return the camera of a table with a size, or None where it has no intrinsics."""
+    if all(table.get(name) is None for name in ("fx", "fy", "cx", "cy")):
         return None
     pinhole = [float(table[name]) for name in ("fx", "fy", "cx", "cy")]
     width, height = int(table["width"]), int(table["height"])

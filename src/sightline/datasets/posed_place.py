@@ -16,9 +16,10 @@ from sightline.datasets.posed_json import (
     read_video_poses,
 )
 from sightline.errors import InputError
-from sightline.media import iter_frames, write_photo
+from sightline.media import iter_frames, probe_video, write_photo
 from sightline.records import Place, PosedFrame
 from sightline.records.files import atomic_path, digest, digest_files
+from sightline.records.place import taken_back_on_failure
 from sightline.records.posed_images import check_metres_per_unit, place_from_frames, put_frames
 
 _VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
@@ -77,11 +78,11 @@ def make_place(
 def _place_of_video(
     path: Path, root: Path, metres_per_unit: float | None, progress: Progress | None
 ) -> Place:
-    known = read_video_poses(path)
     video = _video_beside(path)
+    info = probe_video(video)
+    known = read_video_poses(path, info.width, info.height)
     numbers = sorted(known.poses)
     made_of = digest("video-frames-1", digest_files([video], names=False), numbers)
-    place = Place.create(root, source=str(path.parent.resolve()))
 
     def put_images() -> None:
         with atomic_path(place.images_dir) as folder:
@@ -89,14 +90,16 @@ def _place_of_video(
             times_s = _write_frames(video, folder, numbers, progress)
         place.write_frames([PosedFrame(_name(n), times_s[n], None) for n in numbers])
 
-    place.stage("images", made_of, [place.images_dir, place.poses_path], put_images)
+    with taken_back_on_failure(root):
+        place = Place.create(root, source=str(path.parent.resolve()))
+        place.stage("images", made_of, [place.images_dir, place.poses_path], put_images)
     times_s = {frame.image: frame.timestamp_s for frame in place.frames()}
     frames = [
         PosedFrame(_name(n), times_s.get(_name(n)), known.poses[n], known.splits.get(n, ""))
         for n in numbers
     ]
     names = [frame.image for frame in frames]
-    cameras = dict.fromkeys(names, known.camera) if known.camera else {}
+    cameras = {_name(n): camera for n, camera in known.cameras.items()}
     put_frames(
         place, frames, names, unit=known.unit, metres_per_unit=metres_per_unit, cameras=cameras
     )

@@ -186,26 +186,26 @@ def make_place(
     alone = (source / "stereo").is_dir()
     parts = {"": [source.name]} if alone else read_parts(source)
     base = source.parent if alone else source
-    frames = [
-        frame
-        for split, sequences in parts.items()
-        for sequence in sequences
-        for frame in read_sequence(base / sequence, source / "extrinsics", split)
+    sequences = [
+        read_sequence(base / sequence, source / "extrinsics", split)
+        for split, names in parts.items()
+        for sequence in names
     ]
-    raw = _is_raw(base / frames[0].image)
+    # Sequences are prepared one by one: some may be raw, others developed.
+    raw = [frames for frames in sequences if _is_raw(base / frames[0].image)]
     if raw and link:
         raise InputError(
-            f"{source}: raw pictures cannot be linked, they are developed; leave out --link, or "
-            "put developed ones into stereo/centre_processed"
+            f"{base / raw[0][0].image}: raw pictures cannot be linked, they are developed; leave "
+            "out --link, or put developed ones into stereo/centre_processed"
         )
-    frames, origin = _from_origin(frames)
+    frames, origin = _from_origin([frame for frames in sequences for frame in frames])
     place = place_from_frames(
         root,
         frames,
         base,
         unit="m",
         source=source,
-        develop=_develop if raw else None,
+        develop={frame.image: _develop for frames in raw for frame in frames},
         link=link,
         progress=progress,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sightline.errors import GeometryError
+from sightline.errors import GeometryError, InputError
 from sightline.geometry import Camera, Pose
 from sightline.geometry.camera import CAMERA_MODELS
 from sightline.media.orientation import UPRIGHT, Orientation
@@ -48,20 +48,54 @@ def upright(camera: Camera, world_from_cam: Pose, orientation: Orientation) -> t
     return Camera(camera.model, width, height, (*params, *_distortion(camera, turn))), pose
 
 
-def as_read(image: Path, camera: Camera, world_from_cam: Pose) -> tuple[Camera, Pose]:
+def as_read(image: Path, camera: Camera | None, world_from_cam: Pose) -> tuple[Camera | None, Pose]:
     """Return camera and pose of a photo as ``read_photo`` gives it.
 
-    A camera whose size is already that of the upright picture stays.
+    Args:
+        image: The photo; it may be smaller or larger than the camera's picture.
+        camera: Of the stored pixels, or, where its shape says so, of the upright picture, which
+            stays; None where it is not known.
+        world_from_cam: Of the same.
 
     Raises:
+        InputError: The camera is of a picture of another shape.
         MediaError: Not an image that can be read.
         GeometryError: The photo is mirrored.
     """
     width, height, orientation = photo_header(image)
+    if camera is None:
+        return None, upright(Camera.guess(width, height), world_from_cam, orientation)[1]
     landscape = (camera.width > camera.height) == (width > height)
-    if orientation == UPRIGHT or (orientation.transpose and width != height and not landscape):
-        return camera, world_from_cam
-    return upright(camera, world_from_cam, orientation)
+    if orientation.transpose and width != height and not landscape:
+        return at_size(camera, *orientation.upright_size(width, height), str(image)), world_from_cam
+    return upright(at_size(camera, width, height, str(image)), world_from_cam, orientation)
+
+
+def at_size(camera: Camera, width: int, height: int, picture: str) -> Camera:
+    """Return the camera of the same picture at another size.
+
+    Args:
+        camera: Of any size.
+        width: Wanted, in pixels.
+        height: Wanted, in pixels.
+        picture: What it is called, for the message.
+
+    Raises:
+        InputError: The picture is of another shape: it was cut, or is not the camera's.
+    """
+    if (camera.width, camera.height) == (width, height):
+        return camera
+    small, large = sorted([(width, height), (camera.width, camera.height)])
+    # Sizes are whole pixels: either side of the smaller picture may be off by one.
+    slack = 1.0 + small[1] / small[0]
+    if abs(large[1] * small[0] / large[0] - small[1]) > slack:
+        raise InputError(
+            f"{picture}: intrinsics of a picture of this shape are wanted; it has {width}x{height} "
+            f"pixels, its intrinsics are of {camera.width}x{camera.height} (was it cropped?)"
+        )
+    if width * camera.height != height * camera.width:  # the rounding differs by axis
+        camera = camera.with_two_focals()
+    return camera.resized(width, height)
 
 
 def _distortion(

@@ -111,6 +111,14 @@ class Camera:
         centre = [(self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5]
         return Camera(self.model, width, height, (*scaled, *centre, *self.distortion))
 
+    def with_two_focals(self) -> Camera:
+        """Return the same camera in a model that can be stretched in one axis alone."""
+        numbers = (self.fx, self.fy, self.cx, self.cy)
+        if not self.distortion:
+            return Camera("PINHOLE", self.width, self.height, numbers)
+        distortion = (*self.distortion, 0.0, 0.0, 0.0)[:4]
+        return Camera("OPENCV", self.width, self.height, (*numbers, *distortion))
+
     def cropped(self, left: int, top: int, width: int, height: int) -> Camera:
         """Return the camera of a part of the image; parts may reach beyond it.
 

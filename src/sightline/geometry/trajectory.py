@@ -78,6 +78,35 @@ def absolute_trajectory_error(
     )
 
 
+def seam_gap(estimated: Pose, true: Pose, *, reach: float, apart: int) -> ErrorSummary:
+    """Return the errors of the motion between frames that pass one spot at different times.
+
+    A loop that is closed well has none; one that is not gapes by what the walk between drifted.
+    The estimate is brought to the true scale by a Sim(3) fit first.
+
+    Args:
+        estimated: (N,) world_from_cam, in order of time.
+        true: (N,) world_from_cam.
+        reach: Frames at most so far from each other pass one spot, in the true unit.
+        apart: Frames fewer than so many apart are no return.
+
+    Raises:
+        GeometryError: No frame returns to a spot.
+    """
+    _check_pair(estimated, true)
+    a, b = np.triu_indices(len(true), max(1, apart))
+    near = np.linalg.norm(true.translation[a] - true.translation[b], axis=-1) <= reach
+    if not near.any():
+        raise GeometryError(f"no frame comes within {reach:g} of one {apart} or more before it")
+    aligned = absolute_trajectory_error(estimated, true).alignment.apply_pose(estimated)
+    a, b = a[near], b[near]
+    motion, asked = relative_pose(aligned[a], aligned[b]), relative_pose(true[a], true[b])
+    return ErrorSummary(
+        np.linalg.norm(motion.translation - asked.translation, axis=-1),
+        rotation_angle(motion.q_wxyz, asked.q_wxyz),
+    )
+
+
 def relative_pose_error(
     estimated: Pose, true: Pose, *, delta: float = 1, unit: Literal["frames", "m"] = "frames"
 ) -> ErrorSummary:

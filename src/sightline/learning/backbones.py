@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import CatalogError, WeightsError
+from sightline.learning.runs import WEIGHTS
 from sightline.learning.torchvision_compat import import_torchvision
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -139,7 +140,8 @@ def create_backbone(
     Args:
         name: ``compact``, or any torchvision classifier (``resnet34``, ``efficientnet_b7`` ...).
         weights: ``imagenet`` (torchvision's, through the torch cache), a ``.pth`` or
-            ``.safetensors`` file of the same network, or ``none``: from scratch.
+            ``.safetensors`` file of the same network, a run on the same backbone (its folder, or
+            the weights in it), or ``none``: from scratch.
         frozen: Keep the weights as they are.
         width: Input width in pixels.
         height: Input height in pixels.
@@ -148,20 +150,24 @@ def create_backbone(
         CatalogError: No such backbone.
         WeightsError: The weights cannot be had, or do not fit.
     """
+    inside = _backbone_inside(weights)
+    whole = "none" if inside else weights
     if name == COMPACT:
         compact = CompactNet((4, 3) if height > width else (3, 4))
         net: nn.Module = compact
         features = compact.features
-        if weights == "imagenet":
+        if whole == "imagenet":
             raise WeightsError(
                 "the compact backbone has no ImageNet weights; pass `--weights none` or a FILE"
             )
         weights_from = "none: trained from scratch"
-        if weights != "none":
+        if whole != "none":
             weights_from = load_strictly(net, name, read_state(Path(weights)), weights)
     else:
-        net, weights_from = _torchvision_net(name, weights)
+        net, weights_from = _torchvision_net(name, whole)
         features = _remove_classifier(net, name)
+    if inside:
+        weights_from = load_strictly(net, name, inside, f"the backbone of {weights}")
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Backbone(
         net,
@@ -196,6 +202,16 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise WeightsError(f"{path}: a table of name to tensor is wanted, something else came")
     return state
+
+
+def _backbone_inside(weights: str) -> dict[str, Tensor]:
+    """Return the backbone's part of a run's weights; nothing of weights of another kind."""
+    path = Path(weights) / WEIGHTS if Path(weights).is_dir() else Path(weights)
+    if weights in ("imagenet", "none") or path.name != WEIGHTS or not path.is_file():
+        return {}
+    prefix = "backbone.net."
+    state = read_state(path)
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
 def state_digest(module: nn.Module) -> str:

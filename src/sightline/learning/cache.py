@@ -124,6 +124,14 @@ def read_frame(path: Path, size: FrameSize) -> NDArray[np.uint8]:
         raise MediaError(f"{path} cannot be read as an image: {error}") from error
 
 
+def read_frames(paths: Sequence[Path], size: FrameSize) -> NDArray[np.uint8]:
+    """Return (N, height, width, 3) RGB of image files, see :func:`read_frame`."""
+    frames = np.zeros((len(paths), size.height, size.width, 3), np.uint8)
+    for frame, path in zip(frames, paths, strict=True):
+        frame[:] = read_frame(path, size)
+    return frames
+
+
 def cache_frames(
     folder: Path,
     names: Sequence[str],

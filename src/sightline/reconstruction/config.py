@@ -79,6 +79,8 @@ class ReconstructionConfig:
     """Match each frame with so many following ones; the quality's own where not given."""
     loop_closing: bool = True
     """Look for places seen twice, and believe them only after verification."""
+    second_look: bool = True
+    """Look once more, in the finished map, for frames that were not registered."""
     dense: bool = False
     """Also make a dense point cloud; needs a pycolmap built with CUDA."""
     seed: int = 0

@@ -103,7 +103,7 @@ def examine(
         mean_track_length=round(float(lengths.mean()), 3) if len(lengths) else 0.0,
         unregistered=causes,
         loops=loops,
-        hints=_hints(len(names), len(registered), models, causes),
+        hints=hints(len(names), len(registered), models, causes),
     )
 
 
@@ -158,12 +158,18 @@ def _causes(
     return causes
 
 
-def _hints(
-    frames: int, registered: int, models: Sequence[int], causes: dict[str, str]
-) -> list[str]:
-    hints = []
+def hints(frames: int, registered: int, models: Sequence[int], causes: dict[str, str]) -> list[str]:
+    """Return advice, one line each.
+
+    Args:
+        frames: Number of frames.
+        registered: Number of those in the map.
+        models: Registered frames of each map, the chosen one first.
+        causes: Frame name -> likely cause, of those left out.
+    """
+    advised = []
     if len(models) > 1 and registered < frames:
-        hints.append(
+        advised.append(
             f"the frames fell into {len(models)} maps of {', '.join(map(str, models))} frames; "
             "the largest is used. Film the places between them once more, or raise the overlap"
         )
@@ -177,7 +183,9 @@ def _hints(
     for cause, what in advice.items():
         count = sum(c == cause for c in causes.values())
         if count:
-            hints.append(f"{count} of {frames} frames are not in the map ({cause}): {what}")
+            advised.append(f"{count} of {frames} frames are not in the map ({cause}): {what}")
     if not registered:
-        hints.append("move sideways at the start of the video; turning on the spot gives no depth")
-    return hints
+        advised.append(
+            "move sideways at the start of the video; turning on the spot gives no depth"
+        )
+    return advised

@@ -18,6 +18,7 @@ from sightline.records.colmap import estimate_absolute_pose
 #: that a fifth hold with 91%; weaker rivals are no danger.
 _RIVAL_TRIALS = 300
 _LEAST_OF_A_RIVAL = 6
+_LEAST_OF_A_HALF = 4
 
 #: Median length of a two-dimensional normal error, in its standard deviations.
 _MEDIAN_OF_RAYLEIGH = float(np.sqrt(2.0 * np.log(2.0)))
@@ -35,8 +36,8 @@ class PoseEvidence:
         similarity: Appearance similarity to the map's frames (1 = typical of them).
         error: Median reprojection error of the inliers, as a share of the largest allowed.
         deviation: Standard deviation of the centre by the covariance of the pose.
-        halves: Distance between the centres found from either half of the inliers; infinite where
-            a half gives none.
+        halves: Distance between the centres found from either half of the keypoints; infinite
+            where a half gives none.
         rival: Keypoints that agree with the best pose of the remaining matches, as a share of
             ``inliers``; 0 where there is none.
         rival_apart: Distance of that pose's centre; 0 where there is none.
@@ -81,14 +82,6 @@ class MatchedPose:
     agree: NDArray[np.bool_]
     max_error_px: float
 
-    @property
-    def errors_px(self) -> Array:
-        """(n,) reprojection errors of the inliers."""
-        seen = self.pose.inverse().apply(self.points[self.agree])
-        off: Array = self.camera.project(seen) - self.keypoints_px[self.agree]
-        errors: Array = np.linalg.norm(off, axis=1)
-        return errors
-
 
 def evidence_of(found: MatchedPose, support: float, similarity: float) -> PoseEvidence:
     """Return what speaks for a pose.
@@ -98,9 +91,12 @@ def evidence_of(found: MatchedPose, support: float, similarity: float) -> PoseEv
         support: Inliers as a share of the map points to expect.
         similarity: Of the photo to the map's frames.
     """
-    inliers = len(np.unique(found.keypoints[found.agree]))
-    error_px = float(np.median(found.errors_px))
-    variance = np.trace(center_covariance(found.pose, found.points[found.agree], found.camera))
+    agree = found.agree
+    inliers = len(np.unique(found.keypoints[agree]))
+    px, design = _linearised(found.pose, found.points[agree], found.camera)
+    off = found.keypoints_px[agree] - px
+    error_px = float(np.median(np.linalg.norm(off, axis=1)))
+    variance = np.trace(_shift_covariance(design.reshape(-1, 6)))
     rival, apart = _rival(found)
     size = (found.camera.width, found.camera.height)
     return PoseEvidence(
@@ -111,7 +107,7 @@ def evidence_of(found: MatchedPose, support: float, similarity: float) -> PoseEv
         similarity=similarity,
         error=error_px / found.max_error_px,
         deviation=float(np.sqrt(variance)) * error_px / _MEDIAN_OF_RAYLEIGH,
-        halves=_halves(found),
+        halves=_halves(design, off, found.keypoints[agree]),
         rival=rival / inliers,
         rival_apart=apart,
     )
@@ -131,40 +127,71 @@ def center_covariance(world_from_cam: Pose, points: Array, camera: Camera) -> Ar
     Returns:
         (3, 3) in the world; infinite on the diagonal where the points do not determine the pose.
     """
+    _, design = _linearised(world_from_cam, points, camera)
+    rotation = world_from_cam.rotation_matrix
+    covariance = _shift_covariance(design.reshape(-1, 6))
+    if not np.isfinite(covariance).all():
+        return np.diag(np.full(3, np.inf))
+    turned: Array = rotation @ covariance @ rotation.T
+    return turned
+
+
+def _linearised(world_from_cam: Pose, points: Array, camera: Camera) -> tuple[Array, Array]:
+    """Return (N, 2) pixels of points, and (N, 2, 6) their derivatives by the camera's own motion.
+
+    That motion is a shift, then a turn, both in the camera's axes: ``p -> (1 - [turn]) p - shift``.
+    """
     seen = world_from_cam.inverse().apply(points)
     step = 1e-5 * np.abs(seen[:, 2])
-    moved = seen[:, None, :] + step[:, None, None] * np.eye(3)
-    # (N, 2, 3) pixels by point, then by the camera's own motion: p -> (1 - [turn]) p - shift
-    by_point = (camera.project(moved) - camera.project(seen)[:, None]).transpose(0, 2, 1)
-    by_point = by_point / step[:, None, None]
-    by_turn = by_point @ cross_matrix(seen)
-    design = np.concatenate([-by_point, by_turn], axis=2).reshape(-1, 6)
-    # turns and shifts on one scale, so that the rank tells of geometry, not of the unit
-    scale = np.linalg.norm(design, axis=0)
-    if not np.isfinite(scale).all() or np.linalg.matrix_rank(design / scale, tol=1e-6) < 6:
+    around = np.concatenate([seen[:, None], seen[:, None] + step[:, None, None] * np.eye(3)], 1)
+    px = camera.project(around)
+    by_point = (px[:, 1:] - px[:, :1]).transpose(0, 2, 1) / step[:, None, None]
+    return px[:, 0], np.concatenate([-by_point, by_point @ cross_matrix(seen)], axis=2)
+
+
+def _shift_covariance(design: Array) -> Array:
+    """Return (3, 3) of the shift, in the camera's axes, for a pixel of noise in each of (M,) rows.
+
+    Infinite on the diagonal where the rows do not determine the pose.
+    """
+    even = _evened(design)
+    if even is None:
         return np.diag(np.full(3, np.inf))
-    inverse = np.linalg.inv((design / scale).T @ (design / scale)) / np.outer(scale, scale)
-    rotation = world_from_cam.rotation_matrix
-    covariance: Array = rotation @ inverse[:3, :3] @ rotation.T
+    rows, scale = even
+    covariance: Array = np.linalg.inv(rows.T @ rows)[:3, :3] / np.outer(scale[:3], scale[:3])
     return covariance
 
 
-def _halves(found: MatchedPose) -> float:
-    """Return how far apart the centres lie that either half of the inliers gives."""
-    rows = np.flatnonzero(found.agree)
-    centers = []
-    for half in (rows[::2], rows[1::2]):
-        answer = estimate_absolute_pose(
-            found.keypoints_px[half],
-            found.points[half],
-            found.camera,
-            max_error_px=found.max_error_px,
-            min_inliers=4,
-        )
-        if answer is None:
+def _evened(design: Array) -> tuple[Array, Array] | None:
+    """Return (M, 6) derivatives over their columns' lengths, and these; None: they fix no pose."""
+    # turns and shifts on one scale, so that the rank tells of geometry, not of the unit
+    scale = np.linalg.norm(design, axis=0)
+    if not np.isfinite(scale).all() or not scale.all():
+        return None
+    even: Array = design / scale
+    return None if np.linalg.matrix_rank(even, tol=1e-6) < 6 else (even, scale)
+
+
+def _halves(design: Array, off: Array, keypoints: NDArray[np.int64]) -> float:
+    """Return how far apart the centres lie that either half of the inliers gives.
+
+    Halved are the keypoints: matches of one keypoint err together. Each half's centre is the one of
+    least squares, by one step from the pose of all: both lie within the error of an inlier.
+
+    Args:
+        design: (n, 2, 6) derivatives of the inliers' pixels.
+        off: (n, 2) what they miss by.
+        keypoints: (n,) of each.
+    """
+    _, number = np.unique(keypoints, return_inverse=True)
+    shifts = []
+    for half in (number % 2 == 0, number % 2 == 1):
+        even = _evened(design[half].reshape(-1, 6))
+        if half.sum() < _LEAST_OF_A_HALF or even is None:
             return float("inf")
-        centers.append(answer.world_from_cam.translation)
-    return float(np.linalg.norm(centers[0] - centers[1]))
+        rows, scale = even
+        shifts.append(np.linalg.solve(rows.T @ rows, rows.T @ off[half].ravel())[:3] / scale[:3])
+    return float(np.linalg.norm(shifts[0] - shifts[1]))
 
 
 def _rival(found: MatchedPose) -> tuple[int, float]:

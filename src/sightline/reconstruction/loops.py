@@ -1,10 +1,12 @@
 """Loop closing that is believed only after verification; runs in the worker process.
 
 Pairs that look alike are cheap and often wrong: door frames and letters repeat. A pair is believed
-when its matches give a pose (PnP on the other side's points), when drift over the path between the
-two frames can explain the correction that pose asks for, and when neighbouring pairs ask for the
-same correction. Then the correction is spread over the path, the tracks of both sides are merged
-and everything is adjusted; the result is kept only if the map did not get worse.
+when its matches give a pose (PnP on the other side's points), when they lie all over what both
+frames should see by that pose (one picture on two walls does not), when drift over the path between
+the two frames can explain the correction that pose asks for, and when neighbouring pairs ask for
+the same correction. Frames just before and after must see the place too: where two places look
+alike, they differ beyond. Then the correction is spread over the path, the tracks of both sides are
+merged and everything is adjusted; the result is kept only if the map did not get worse.
 """
 
 from __future__ import annotations
@@ -20,9 +22,21 @@ from sightline.geometry import Pose
 from sightline.geometry.rotation import rotation_angle_deg
 from sightline.reconstruction.config import LOOP_GAP
 from sightline.reconstruction.loop_bundle import LoopMatch, apply_loops
+from sightline.reconstruction.loop_evidence import (
+    MIN_COVERED,
+    WINDOW,
+    covered_share,
+    denied,
+    probes,
+)
 from sightline.reconstruction.retrieval import PlaceVocabulary, similar
 from sightline.reconstruction.stages import Report, match_listed_pairs
-from sightline.records.colmap import MapModel, estimate_absolute_pose, model_from_colmap
+from sightline.records.colmap import (
+    MapModel,
+    estimate_absolute_pose,
+    model_from_colmap,
+    read_reconstruction,
+)
 
 if TYPE_CHECKING:
     import pycolmap
@@ -79,7 +93,7 @@ def close_loops(request: dict[str, Any], report: Report) -> dict[str, Any]:
     import pycolmap
 
     pycolmap.set_random_seed(request["seed"])
-    reconstruction = pycolmap.Reconstruction(request["model"])
+    reconstruction = read_reconstruction(request["model"])
     model = model_from_colmap(reconstruction)
     names = [name for name in request["names"] if name in model.frames]
     report("closing loops", 0.05)
@@ -87,7 +101,7 @@ def close_loops(request: dict[str, Any], report: Report) -> dict[str, Any]:
     with pycolmap.Database.open(database_path) as database:
         matched = _matched_pairs(database, names)
         candidates = find_candidates(
-            model, names, _appearance(database, names, request["seed"]), matched
+            model, names, appearance_of(database, names, request["seed"]), matched
         )
     report("closing loops", 0.2)
     _match(candidates, names, database_path, request)
@@ -96,9 +110,11 @@ def close_loops(request: dict[str, Any], report: Report) -> dict[str, Any]:
         ids = {image.name: image.image_id for image in database.read_all_images()}
         for c in candidates:
             if not c.reason:
-                matches = _inlier_matches(database, ids[names[c.a]], ids[names[c.b]])
+                matches = inlier_matches(database, ids[names[c.a]], ids[names[c.b]])
                 verify(c, model, names, matches, max_error_px=request["max_error_px"])
     believe(candidates, model, names)
+    report("closing loops", 0.5)
+    _ask_around(candidates, model, names, database_path, request)
     report("closing loops", 0.6)
     believed = [c.match for c in candidates if not c.reason and c.match is not None]
     if believed:
@@ -114,7 +130,7 @@ def close_loops(request: dict[str, Any], report: Report) -> dict[str, Any]:
     else:
         outcome = {"closed": False, "reason": _no_loop(candidates)}
     if not outcome["closed"]:
-        reconstruction = pycolmap.Reconstruction(request["model"])
+        reconstruction = read_reconstruction(request["model"])
     output = Path(request["output"])
     output.mkdir()
     reconstruction.write_binary(str(output))
@@ -138,7 +154,7 @@ def find_candidates(
     """
     poses = Pose.stack([model.frames[name].world_from_cam for name in names])
     path = np.r_[0.0, np.linalg.norm(np.diff(poses.translation, axis=0), axis=-1).cumsum()]
-    depth = _typical_depth(model, names)
+    depth = typical_depth(model, names)
     forward = poses.rotation_matrix[..., 2]
     candidates = []
     for b in range(LOOP_GAP, len(names)):
@@ -194,6 +210,14 @@ def verify(
     if found is None:
         candidate.reason = "the matches give no pose"
         return
+    points = model.points[np.searchsorted(model.point_ids, a.point_ids[a.point_ids >= 0])]
+    covered = covered_share(found, points, b.keypoints_px[matches[found.inliers, 1]])
+    if covered < MIN_COVERED:
+        candidate.reason = (
+            f"its matches lie in {100 * covered:.0f}% of what both should see, "
+            f"{100 * MIN_COVERED:.0f}% wanted"
+        )
+        return
     candidate.correction = found.world_from_cam @ b.world_from_cam.inverse()
     shift = float(np.linalg.norm(found.world_from_cam.translation - b.world_from_cam.translation))
     turn_deg = float(rotation_angle_deg(found.world_from_cam.q_wxyz, b.world_from_cam.q_wxyz))
@@ -221,23 +245,73 @@ def believe(candidates: list[Candidate], model: MapModel, names: list[str]) -> N
             for o in asking
             if o is not c and abs(o.a - c.a) <= NEIGHBOURHOOD and abs(o.b - c.b) <= NEIGHBOURHOOD
         ]
-        agreeing = sum(_agree(c, o, centre) for o in around)
+        within = AGREEMENT_SHARE * c.bound
+        agreeing = sum(_agree(c, o, centre, within, AGREEMENT_DEG) for o in around)
         if agreeing < MIN_SUPPORT or agreeing < MIN_SUPPORT_SHARE * len(around):
             reasons[id(c)] = f"{agreeing} of {len(around)} neighbouring pairs agree"
     for c in asking:
         c.reason = reasons.get(id(c), c.reason)
 
 
-def _agree(c: Candidate, other: Candidate, centre: Pose) -> bool:
+def _ask_around(
+    candidates: list[Candidate],
+    model: MapModel,
+    names: list[str],
+    database_path: Path,
+    request: dict[str, Any],
+) -> None:
+    """Note a reason on the believed pairs that frames about them speak against."""
+    import pycolmap
+
+    believed = [c for c in candidates if not c.reason]
+    asked = {c.b: c.correction for c in believed if c.correction is not None}
+    if not asked:
+        return
+    tried = [
+        Candidate(a, b, None, believed[0].bound)
+        for b, earlier in probes(model, names, asked).items()
+        for a in earlier
+    ]
+    _match(tried, names, database_path, request)
+    with pycolmap.Database.open(database_path) as database:
+        ids = {image.name: image.image_id for image in database.read_all_images()}
+        for c in tried:
+            matches = inlier_matches(database, ids[names[c.a]], ids[names[c.b]])
+            verify(c, model, names, matches, max_error_px=request["max_error_px"])
+    doubted = denied(list(asked), sees_the_loop(tried, believed, model, names))
+    for c in believed:
+        if c.b in doubted:
+            c.reason = "frames beside it should see the same place too, and do not"
+
+
+def sees_the_loop(
+    tried: list[Candidate], believed: list[Candidate], model: MapModel, names: list[str]
+) -> dict[int, bool]:
+    """Return whether each probed frame asks for the correction of a believed pair near it.
+
+    Roughly: what matters is that it sees the place at all, not how well its pose is known.
+    """
+    seen: dict[int, bool] = {}
+    for c in tried:
+        centre = model.frames[names[c.b]].world_from_cam
+        near = [o for o in believed if abs(o.b - c.b) <= WINDOW]
+        seen[c.b] = seen.get(c.b, False) or any(
+            _agree(c, o, centre, c.bound, DRIFT_DEG) for o in near
+        )
+    return seen
+
+
+def _agree(c: Candidate, other: Candidate, centre: Pose, within: float, within_deg: float) -> bool:
     if c.correction is None or other.correction is None:
         return False
     one, two = c.correction @ centre, other.correction @ centre
     apart = float(np.linalg.norm(one.translation - two.translation))
     turn_deg = float(rotation_angle_deg(one.q_wxyz, two.q_wxyz))
-    return apart <= AGREEMENT_SHARE * c.bound and turn_deg <= AGREEMENT_DEG
+    return apart <= within and turn_deg <= within_deg
 
 
-def _typical_depth(model: MapModel, names: list[str]) -> float:
+def typical_depth(model: MapModel, names: list[str]) -> float:
+    """Return the median depth of what frames of a map see, in its unit."""
     depths = []
     for name in names:
         frame = model.frames[name]
@@ -264,7 +338,8 @@ def _matched_pairs(database: pycolmap.Database, names: list[str]) -> dict[tuple[
     return found
 
 
-def _appearance(database: pycolmap.Database, names: list[str], seed: int) -> NDArray[np.float32]:
+def appearance_of(database: pycolmap.Database, names: list[str], seed: int) -> NDArray[np.float32]:
+    """Return (N, D) descriptions of what frames look like, by a vocabulary of their own."""
     ids = {image.name: image.image_id for image in database.read_all_images()}
     descriptors = [
         np.asarray(database.read_descriptors(ids[name]).data, dtype=np.uint8).reshape(-1, 128)
@@ -286,7 +361,8 @@ def _match(
     match_listed_pairs(database, pairs_path, request["threads"], request["seed"])
 
 
-def _inlier_matches(database: pycolmap.Database, a: int, b: int) -> NDArray[np.int64]:
+def inlier_matches(database: pycolmap.Database, a: int, b: int) -> NDArray[np.int64]:
+    """Return (K, 2) verified matches of two images, keypoint rows of the first and the second."""
     if not database.exists_two_view_geometry(a, b):
         return np.zeros((0, 2), dtype=np.int64)
     geometry = database.read_two_view_geometry(a, b)

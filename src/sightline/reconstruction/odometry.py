@@ -271,7 +271,7 @@ def odometry_of_trajectory(
     if not len(a):
         raise InputError(
             f"a trajectory of these frames is wanted ({wanted.min():.3f} to {wanted.max():.3f} s), "
-            "none of its times lie near two of them; shift its clock"
+            "none of its times lie near two of them; shift its clock (--odometry-shift)"
         )
     steps = relative_pose(at[a + 1], at[a])
     length = np.linalg.norm(steps.translation, axis=1)

@@ -116,7 +116,7 @@ class _Run:
         self.place = place
         self.config = config
         self.progress = progress
-        self.frames = place.frames()
+        self.frames = place.walks()[0]
         self.names = [frame.image for frame in self.frames]
         if len(self.names) < doctor.FEWEST_FRAMES:
             raise ReconstructionError(

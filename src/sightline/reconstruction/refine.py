@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,8 @@ class Refinement:
             own frames reach (1 = typical of this place).
         camera: The intrinsics that the pose holds for; None where there is none.
         seen: (K,) rows of the map's points that agree with the pose, each once.
-        evidence: What speaks for the pose; None where there is none.
+        found: The pose with its matches; None where there is none.
+        support: Inliers as a share of the map points to expect.
     """
 
     map_from_cam: Pose | None
@@ -80,7 +82,15 @@ class Refinement:
     similarity: float
     camera: Camera | None = None
     seen: NDArray[np.int64] | None = None
-    evidence: PoseEvidence | None = None
+    found: MatchedPose | None = None
+    support: float = 0.0
+
+    @cached_property
+    def evidence(self) -> PoseEvidence | None:
+        """What speaks for the pose, worked out when it is asked for; None where there is none."""
+        if self.found is None:
+            return None
+        return evidence_of(self.found, self.support, self.similarity)
 
 
 class Refiner:
@@ -162,12 +172,12 @@ class Refiner:
         if free.inliers > self.config.free_focal_gain * best.inliers:
             best = free
         support = self._support(best, features)
-        if best.pose is None or best.found is None or support < self.config.min_support:
+        if best.pose is None or support < self.config.min_support:
             return Refinement(None, 0, best.matches, similarity)
-        evidence = evidence_of(best.found, support, similarity)
         return Refinement(
-            best.pose, best.inliers, best.matches, similarity, best.camera, best.seen, evidence
-        )
+            best.pose, best.inliers, best.matches, similarity, best.camera, best.seen, best.found,
+            support,
+        )  # fmt: skip
 
     def _candidates(
         self, features: Features, proposal: Pose | None

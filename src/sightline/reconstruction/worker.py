@@ -36,12 +36,19 @@ def _drop_masked(request: dict[str, Any], report: stages.Report) -> dict[str, An
     return drop_masked(request, report)
 
 
+def _register_frames(request: dict[str, Any], report: stages.Report) -> dict[str, Any]:
+    from sightline.reconstruction.registration import register_frames
+
+    return register_frames(request, report)
+
+
 COMMANDS: dict[str, Command] = {
     "features": stages.extract_features,
     "mask": _drop_masked,
     "matches": stages.match_pairs,
     "map": stages.build_map,
     "loops": _close_loops,
+    "register": _register_frames,
     "inspect": stages.inspect_database,
     "dense": stages.densify,
 }

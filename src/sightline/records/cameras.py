@@ -40,6 +40,11 @@ def set_cameras(place: Place, cameras: Mapping[str, Camera], images: Iterable[st
     if not cameras:
         path.unlink(missing_ok=True)
         return
+    write_cameras_csv(path, cameras)
+
+
+def write_cameras_csv(path: Path, cameras: Mapping[str, Camera]) -> None:
+    """Write ``cameras.csv``: image name -> camera, for images that differ from the others."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(CAMERAS_COLUMNS)
@@ -57,7 +62,7 @@ def place_cameras(place: Place, images: Iterable[str]) -> dict[str, Camera]:
         InputError: ``cameras.csv`` does not read; the message names the line.
     """
     path = place.root / CAMERAS_CSV
-    known = _read(path) if path.is_file() else {}
+    known = read_cameras_csv(path) if path.is_file() else {}
     common = common_camera(place)
     found = {image: known.get(image, common) for image in images}
     return {image: camera for image, camera in found.items() if camera is not None}
@@ -91,7 +96,12 @@ def _table(camera: Camera) -> dict[str, Any]:
     }
 
 
-def _read(path: Path) -> dict[str, Camera]:
+def read_cameras_csv(path: Path) -> dict[str, Camera]:
+    """Return what :func:`write_cameras_csv` wrote.
+
+    Raises:
+        InputError: The file does not read; the message names the line.
+    """
     cameras: dict[str, Camera] = {}
     for line, row in csv_rows(path, CAMERAS_COLUMNS, CAMERAS_COLUMNS):
         try:

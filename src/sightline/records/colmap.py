@@ -18,6 +18,7 @@ from sightline.errors import InputError
 from sightline.geometry import Camera, Pose, Similarity
 from sightline.geometry.camera import CAMERA_MODELS
 from sightline.geometry.rotation import Array
+from sightline.records.colmap_files import check_model_files, has_model
 from sightline.records.files import atomic_path
 
 if TYPE_CHECKING:
@@ -141,6 +142,30 @@ def cam_from_world_rows(world_from_cam: Pose) -> tuple[Array, Array]:
     return cam_from_world.q_wxyz, cam_from_world.translation
 
 
+def read_reconstruction(folder: str | Path) -> pycolmap.Reconstruction:
+    """Return a COLMAP model, binary or text, as COLMAP's own object.
+
+    Its binary files are checked first: from damaged ones COLMAP never comes back.
+
+    Raises:
+        InputError: There is no readable model in the folder.
+    """
+    import pycolmap
+
+    folder = Path(folder)
+    if not has_model(folder):
+        raise InputError(
+            f"a COLMAP model (cameras, images, points3D as .bin or .txt) is wanted in {folder}; "
+            "there is none"
+        )
+    check_model_files(folder)
+    try:
+        return pycolmap.Reconstruction(str(folder))
+    except (ValueError, RuntimeError, IndexError) as error:  # IndexError: it was cut off
+        reason = " ".join(str(error).split())
+        raise InputError(f"the COLMAP model in {folder} cannot be read: {reason}") from error
+
+
 def read_model(folder: str | Path) -> MapModel:
     """Return a COLMAP model, binary or text.
 
@@ -148,7 +173,7 @@ def read_model(folder: str | Path) -> MapModel:
         InputError: There is no readable model in the folder.
         GeometryError: A camera model we do not know.
     """
-    return model_from_colmap(_read_reconstruction(Path(folder)))
+    return model_from_colmap(read_reconstruction(folder))
 
 
 def read_posed_images(folder: str | Path) -> dict[str, tuple[Pose, Camera | None]]:
@@ -159,7 +184,7 @@ def read_posed_images(folder: str | Path) -> dict[str, tuple[Pose, Camera | None
     Raises:
         InputError: There is no readable model in the folder.
     """
-    reconstruction = _read_reconstruction(Path(folder))
+    reconstruction = read_reconstruction(folder)
     cameras: dict[int, Camera | None] = {}
     for number, camera in reconstruction.cameras.items():
         known = str(camera.model_name) in CAMERA_MODELS
@@ -210,7 +235,7 @@ def export_model(
     """
     if format not in ("text", "binary"):
         raise InputError(f"a model format of text, binary is wanted, {format!r} came")
-    reconstruction = _read_reconstruction(Path(folder_in))
+    reconstruction = read_reconstruction(folder_in)
     if transform is not None:
         reconstruction.transform(_similarity_to_colmap(transform))
     with atomic_path(Path(folder_out)) as temporary:
@@ -276,22 +301,6 @@ def estimate_absolute_pose(
         inliers,
         camera_from_colmap(used) if free_focal else camera,
     )
-
-
-def _read_reconstruction(folder: Path) -> pycolmap.Reconstruction:
-    import pycolmap
-
-    wanted = ("cameras", "images", "points3D")
-    if not any(all((folder / f"{n}{e}").is_file() for n in wanted) for e in (".bin", ".txt")):
-        raise InputError(
-            f"a COLMAP model (cameras, images, points3D as .bin or .txt) is wanted in {folder}; "
-            "there is none"
-        )
-    try:
-        return pycolmap.Reconstruction(str(folder))
-    except (ValueError, RuntimeError, IndexError) as error:  # IndexError: it was cut off
-        reason = " ".join(str(error).split())
-        raise InputError(f"the COLMAP model in {folder} cannot be read: {reason}") from error
 
 
 def _frame_from_colmap(image: Any) -> MapFrame:

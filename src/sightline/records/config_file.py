@@ -31,7 +31,8 @@ def config_from_table(config: type[T], table: Mapping[str, Any], source: str) ->
     """Return a config dataclass with a table's values over the defaults.
 
     Fields may be dataclasses (a table within the table), literals, tuples, paths, optional, or
-    plain; a whole number does for a float, nothing else is converted.
+    plain; a whole number does for a float, and ``"none"``, which TOML has no other word for, for
+    None where no text is wanted; nothing else is converted.
 
     Args:
         config: The dataclass.
@@ -110,6 +111,8 @@ def _fit(value: Any, hint: Any) -> Any:
         return Path(value)
     elif type(value) is hint or (hint is types.NoneType and value is None):
         return value
+    elif hint is types.NoneType and value == "none":
+        return None
     raise _Misfit(_described(hint))
 
 

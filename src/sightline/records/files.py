@@ -93,8 +93,8 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def write_toml(path: Path, value: Mapping[str, Any]) -> None:
-    """Write TOML atomically; keys whose value is None are left out."""
-    write_text(path, tomli_w.dumps(_without_none(value)))
+    """Write TOML atomically; keys whose value is None are left out, paths become text."""
+    write_text(path, tomli_w.dumps(_for_toml(value)))
 
 
 def digest(*parts: Any) -> str:
@@ -177,9 +177,9 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _without_none(value: Any) -> Any:
+def _for_toml(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {k: _without_none(v) for k, v in value.items() if v is not None}
+        return {k: _for_toml(v) for k, v in value.items() if v is not None}
     if isinstance(value, (list, tuple)):
-        return [_without_none(v) for v in value]
-    return value
+        return [_for_toml(v) for v in value]
+    return str(value) if isinstance(value, Path) else value

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sightline.errors import GeometryError, PlaceError
+from sightline.errors import GeometryError, PlaceError, SightlineError
 from sightline.geometry import Pose, Similarity
 from sightline.records.files import locked_folder, read_toml, write_toml
 from sightline.records.frames import PosedFrame, read_poses_csv, write_poses_csv
 from sightline.records.plan import FloorPlan
+
+#: What a map is made by, in this order; made anew, it loses what was added to it.
+MAP_STAGES = ("frames", "features", "matches", "map", "loops", "poses")
 
 
 class Place:
@@ -164,6 +168,20 @@ class Place:
             if f.world_from_cam is not None and (split is None or f.split == split)
         ]
 
+    @property
+    def added(self) -> list[dict[str, Any]]:
+        """What ``place.toml`` says of recordings added since the build, in order."""
+        return [dict(table) for table in self._content.get("added", [])]
+
+    def walks(self) -> list[list[PosedFrame]]:
+        """Return the frames by recording: those of the build, then of each that was added."""
+        prefixes = [str(table["prefix"]) for table in self.added]
+        walks: list[list[PosedFrame]] = [[] for _ in range(len(prefixes) + 1)]
+        for frame in self.frames():
+            of = [i for i, prefix in enumerate(prefixes, 1) if frame.image.startswith(prefix)]
+            walks[of[0] if of else 0].append(frame)
+        return walks
+
     def write_frames(self, frames: Sequence[PosedFrame]) -> None:
         """Write ``poses.csv``."""
         write_poses_csv(self.poses_path, frames)
@@ -175,8 +193,15 @@ class Place:
 
     @property
     def alignment(self) -> dict[str, Any]:
-        """What ``place.toml`` says of the alignment; empty where there is none."""
-        return dict(self._content.get("alignment") or {})
+        """What ``place.toml`` says of the alignment; empty where there is none.
+
+        Raises:
+            PlaceError: It is no table.
+        """
+        table = self._content.get("alignment") or {}
+        if not isinstance(table, Mapping):
+            raise self._misaligned(f"a table is wanted, {table!r} came")
+        return dict(table)
 
     @property
     def world_from_map(self) -> Similarity:
@@ -184,10 +209,13 @@ class Place:
         try:
             return alignment_similarity(self.alignment)
         except (KeyError, TypeError, ValueError, GeometryError) as error:
-            raise PlaceError(
-                f"{self.root / 'place.toml'}: [alignment] does not read ({error}); "
-                f"run `sightline align {self.root}` again"
-            ) from error
+            raise self._misaligned(str(error)) from error
+
+    def _misaligned(self, reason: str) -> PlaceError:
+        return PlaceError(
+            f"{self.root / 'place.toml'}: [alignment] does not read ({reason}); "
+            f"run `sightline align {self.root}` again"
+        )
 
     def set_alignment(self, world_from_map: Similarity, unit: str, **details: Any) -> None:
         """Store the alignment (with its method and residuals) and the world's unit."""
@@ -218,11 +246,18 @@ class Place:
             True where the stage ran, False where it was skipped.
 
         Raises:
-            PlaceError: ``run`` returned without making an output.
+            PlaceError: ``run`` returned without making an output, or the place has recordings that
+                were added to what the stage would make anew.
         """
         done = self._content.get("stages", {}).get(name)
         if done == inputs_digest and all(path.exists() for path in outputs):
             return False
+        if done is not None and self.added and name in MAP_STAGES:
+            raise PlaceError(
+                f"{self.root} has {len(self.added)} recordings added to its map, which making the "
+                f"stage {name} anew would lose; build into another folder, or with the flags of "
+                "before (nothing was changed)"
+            )
         if done is not None:
             self._edit(lambda content: content.get("stages", {}).pop(name, None))
         run()
@@ -233,6 +268,23 @@ class Place:
             )
         self._edit(lambda content: content.setdefault("stages", {}).update({name: inputs_digest}))
         return True
+
+
+@contextmanager
+def taken_back_on_failure(root: Path) -> Iterator[None]:
+    """Take back the place that is begun within, should that fail: a wrong source leaves no folder.
+
+    A place that was there before stays, and so does one that holds more than ``place.toml``.
+    """
+    made, fresh = not root.exists(), not (root / "place.toml").exists()
+    try:
+        yield
+    except SightlineError:
+        if fresh and root.is_dir() and {path.name for path in root.iterdir()} == {"place.toml"}:
+            (root / "place.toml").unlink()
+            if made:
+                root.rmdir()
+        raise
 
 
 def alignment_similarity(table: Mapping[str, Any]) -> Similarity:

@@ -12,7 +12,8 @@ from sightline.geometry import Camera, Pose
 from sightline.records.cameras import set_cameras
 from sightline.records.files import atomic_path, digest
 from sightline.records.frames import PosedFrame
-from sightline.records.place import Place
+from sightline.records.paper_csv import SPLIT_TABLES
+from sightline.records.place import Place, taken_back_on_failure
 
 #: Writes the picture of a place from a file of the dataset.
 Develop = Callable[[Path, Path], None]
@@ -28,7 +29,7 @@ def place_from_frames(
     source: Path | None = None,
     cameras: Mapping[str, Camera] | None = None,
     notes: Sequence[str] = (),
-    develop: Develop | None = None,
+    develop: Mapping[str, Develop] | None = None,
     link: bool = False,
     progress: Callable[[str, float], None] | None = None,
 ) -> Place:
@@ -45,7 +46,7 @@ def place_from_frames(
         source: What the place is made of; ``images_root`` where not given.
         cameras: Of the images whose camera is known, by ``image``; not given: the place's stay.
         notes: What a user of the place should know; kept in ``place.toml``.
-        develop: Writes each image (as JPEG) where a copy will not do.
+        develop: What writes an image (as JPEG), by ``image``, where a copy will not do.
         link: Make symbolic links where copies would fill the disk.
         progress: Called with a stage text and a fraction.
 
@@ -55,9 +56,12 @@ def place_from_frames(
     """
     source = source or images_root
     check_metres_per_unit(metres_per_unit)
+    develop = develop or {}
     names = [frame.image.replace("/", "_") for frame in frames]
-    if develop:
-        names = [Path(name).with_suffix(".jpg").name for name in names]
+    names = [
+        Path(name).with_suffix(".jpg").name if frame.image in develop else name
+        for frame, name in zip(frames, names, strict=True)
+    ]
     if not frames:
         raise InputError(f"{source}: frames are wanted, there is none")
     if len(set(names)) != len(names):
@@ -68,15 +72,15 @@ def place_from_frames(
             f"{images_root / missing[0]} is wanted ({len(missing)} of {len(frames)} images are "
             "missing); unpack the whole dataset"
         )
-    place = Place.create(root, source=str(source.resolve()))
+    sizes = [(images_root / frame.image).stat().st_size for frame in frames]
 
     def put_images() -> None:
         with atomic_path(place.images_dir) as folder:
             folder.mkdir()
             for i, (frame, name) in enumerate(zip(frames, names, strict=True)):
                 origin = (images_root / frame.image).resolve()
-                if develop:
-                    develop(origin, folder / name)
+                if frame.image in develop:
+                    develop[frame.image](origin, folder / name)
                 elif link:
                     (folder / name).symlink_to(origin)
                 else:
@@ -84,8 +88,9 @@ def place_from_frames(
                 if progress:
                     progress("images", (i + 1) / len(frames))
 
-    sizes = [(images_root / frame.image).stat().st_size for frame in frames]
-    place.stage("images", digest(names, sizes, link), [place.images_dir], put_images)
+    with taken_back_on_failure(Path(root)):
+        place = Place.create(root, source=str(source.resolve()))
+        place.stage("images", digest(names, sizes, link), [place.images_dir], put_images)
     put_frames(
         place,
         frames,
@@ -110,6 +115,8 @@ def put_frames(
 ) -> None:
     """Write a place's poses and cameras, its images being there under their new names.
 
+    The parts are the frames' own: tables of parts that the place had before go.
+
     Args:
         place: Is changed on disk.
         frames: Under the names they had.
@@ -120,6 +127,9 @@ def put_frames(
         notes: What a user of the place should know.
     """
     scale = 1.0 if metres_per_unit is None else metres_per_unit
+    for table in SPLIT_TABLES:
+        (place.root / f"{table}.csv").unlink(missing_ok=True)
+    place.update(split=None)
     place.write_frames(
         [
             PosedFrame(name, f.timestamp_s, _scaled(f.world_from_cam, scale), f.split)

@@ -61,6 +61,32 @@ def assign_split(
     return [frame.with_split(parts.get(i, "")) for i, frame in enumerate(frames)]
 
 
+def assign_walks(walks: Sequence[Sequence[PosedFrame]], method: str) -> list[PosedFrame]:
+    """Return the frames of several walks with their parts, each walk divided by itself.
+
+    With ``second-walk`` the first is trained on, and all others are for the test.
+
+    Args:
+        walks: The walk that the map was made of, then those added to it.
+        method: See :func:`assign_split`.
+
+    Raises:
+        InputError: As :func:`assign_split`.
+    """
+    frames = assign_split(walks[0], method)
+    for walk in walks[1:]:
+        if method == "second-walk":
+            frames += put_into(walk, "test")
+        else:
+            frames += assign_split(walk, method)
+    return frames
+
+
+def put_into(frames: Sequence[PosedFrame], split: str) -> list[PosedFrame]:
+    """Return the frames, all that have a pose in one part."""
+    return [f.with_split("" if f.world_from_cam is None else split) for f in frames]
+
+
 def hold_out_validation(
     frames: Sequence[PosedFrame], share: float = 0.1, guard: float = 0.01
 ) -> list[PosedFrame]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.app.place_confidence import PlaceConfidence
 from sightline.records import Place
 
 
@@ -24,10 +25,12 @@ class LocalizerLike(Protocol):
     Attributes:
         place: The place.
         network_name: The trained network in use, None where there is none.
+        confidence: What its confidence means, and from which on it answers.
     """
 
     place: Place
     network_name: str | None
+    confidence: PlaceConfidence
 
     def localize(
         self,

@@ -46,6 +46,18 @@ class Limits(BaseModel):
     max_pixels: int
 
 
+class Confidence(BaseModel):
+    """What the confidence of an answer means, and how much of it is wanted."""
+
+    radius: FiniteFloat = Field(
+        description="Confidence is the probability that the position is within this distance of "
+        "the truth, in the place's unit."
+    )
+    min_confidence: FiniteFloat = Field(
+        ge=0, le=1, description="Answers below it are withheld: their status is `unknown`."
+    )
+
+
 View = Literal["numbers", "raw", "walkable"]
 
 
@@ -59,6 +71,7 @@ class PlaceInfo(BaseModel):
         description="Answers there are: numbers; raw position on the plan; position moved to the "
         "nearest walkable floor."
     )
+    confidence: Confidence
     limits: Limits
     version: str = Field(description="The version of Sightline.")
 
@@ -69,7 +82,7 @@ class Localization(BaseModel):
     image: str = Field(description="The photo's name, as it was sent.", examples=["hall.jpg"])
     status: Literal["refined", "regressed", "unknown"] = Field(
         description="`refined`: confirmed by the map; `regressed`: the network's answer alone; "
-        "`unknown`: the place does not know."
+        "`unknown`: the place does not know, or not surely enough (`confidence` is over 0 then)."
     )
     q_wxyz: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat] | None = Field(
         default=None, description="world_from_cam unit quaternion, w first; OpenCV camera axes."
@@ -92,7 +105,10 @@ class Localization(BaseModel):
         description="Where the camera looks: degrees clockwise from the plan's up (from the "
         "world's +y where there is no plan).",
     )
-    confidence: Annotated[FiniteFloat, Field(ge=0, le=1)]
+    confidence: Annotated[FiniteFloat, Field(ge=0, le=1)] = Field(
+        description="Probability that `center` is within the place's radius of the truth; of an "
+        "answer withheld for it, that answer's; 0 where there was none."
+    )
     inliers: int = Field(ge=0, description="Map points that agree with the pose.")
     seconds: FiniteFloat = Field(ge=0, description="Time the localiser took for this photo.")
 

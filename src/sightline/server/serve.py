@@ -19,7 +19,10 @@ def serve(
     run: str | None = None,
     settings: ServerSettings | None = None,
     *,
+    min_confidence: float | None = None,
+    max_wrong: float | None = None,
     on_ready: Callable[[str], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> None:
     """Serve a place until Ctrl-C or SIGTERM.
 
@@ -32,16 +35,24 @@ def serve(
         port: Port; 0 takes a free one.
         run: Name of the run whose network proposes; None takes the best.
         settings: Limits.
+        min_confidence: Answers below it are withheld.
+        max_wrong: Instead of it, the share of photos that may get a wrong answer; the place must be
+            calibrated.
         on_ready: Called with the dashboard's address when it can be opened.
+        on_note: Called with what the user should know of the place's calibration, if anything.
 
     Raises:
         PlaceError: The folder is no place, or has nothing to localise with.
-        InputError: The address cannot be listened on.
+        InputError: The address cannot be listened on, or a share cannot be promised.
     """
     from sightline.app.localize import Localizer
     from sightline.records import Place
 
-    localizer = Localizer.open(Place.open(place_root), run)
+    localizer = Localizer.open(
+        Place.open(place_root), run, min_confidence=min_confidence, max_wrong=max_wrong
+    )
+    if localizer.confidence.note and on_note is not None:
+        on_note(localizer.confidence.note)
     serve_localizer(localizer, host, port, settings, on_ready=on_ready)
 
 

@@ -13,7 +13,7 @@ from sightline.server.inference import Decode, Judge, Outcome, PhotoPipeline
 from sightline.server.localizer import LocalizerLike
 from sightline.server.pictures import forbidden_picture, plan_picture
 from sightline.server.problems import Problem, ProblemError, problem
-from sightline.server.schemas import Limits, Models, PlaceInfo, Plan, View
+from sightline.server.schemas import Confidence, Limits, Models, PlaceInfo, Plan, View
 from sightline.server.settings import ServerSettings
 from sightline.server.uploads import Upload
 
@@ -53,6 +53,10 @@ class Service:
                 has_walkable=has_walkable,
             ),
             views=views,
+            confidence=Confidence(
+                radius=localizer.confidence.model.radius,
+                min_confidence=localizer.confidence.least,
+            ),
             limits=Limits(
                 max_files=settings.max_files,
                 max_file_bytes=settings.max_file_bytes,

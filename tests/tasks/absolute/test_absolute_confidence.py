@@ -61,6 +61,19 @@ def test_a_rival_within_the_radius_is_none() -> None:
     assert refined_vector(POOR, None, 0.5)[at] == 0.8
 
 
+def test_no_network_is_no_agreement() -> None:
+    """On this place, answers that the network agrees with are right, and others often wrong."""
+    rng = np.random.default_rng(6)
+    apart = [*rng.uniform(0, 0.3, 200), *rng.uniform(2, 9, 200), *[None] * 200]
+    likely = np.repeat([0.98, 0.3, 0.5], 200)
+    vectors = np.stack([refined_vector(GOOD, a, 0.5) for a in apart])
+    found = calibrate("refined", vectors, rng.random(600) < likely, list(range(600))).weights
+    assert found.origin == "fitted"
+    model = ConfidenceModel(0.5, found)
+    said = [model.of_refined(GOOD, a) for a in (0.15, 5.0, None)]
+    assert said == pytest.approx([0.98, 0.3, 0.5], abs=0.1)
+
+
 def test_shipped_weights_know_good_from_poor() -> None:
     model = ConfidenceModel()
     assert model.of_refined(GOOD, None) > 0.95
@@ -79,7 +92,7 @@ def test_a_larger_radius_is_more_likely() -> None:
 
 
 def test_write_and_read(tmp_path: Path) -> None:
-    values = tuple(np.random.default_rng(0).normal(size=11).tolist())
+    values = tuple(np.random.default_rng(0).normal(size=12).tolist())
     model = ConfidenceModel(
         radius=0.25,
         refined=Weights(values, "fitted", {"answers": 240, "wrong": 31}),

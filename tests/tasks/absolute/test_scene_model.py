@@ -1,10 +1,12 @@
 """The network's hypotheses, their loss, and the pose that cells agree on."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 import painted_box as box
@@ -83,11 +85,11 @@ def test_cells_that_do_not_agree_give_no_answer() -> None:
 class Known(torch.nn.Module):
     """A network that knows the room: it says what a camera at one pose sees."""
 
-    def __init__(self, pose: Pose) -> None:
+    def __init__(self, pose: Pose, camera: Camera = box.CAMERA) -> None:
         super().__init__()
         self.contract = SceneNet(2, 96, 128).contract
         self.register_buffer("centres", torch.zeros(2, 3))
-        self._points = torch.from_numpy(exact_cells(pose, box.CAMERA, CONFIG))[None]
+        self._points = torch.from_numpy(exact_cells(pose, camera, CONFIG))[None]
         self.frames: list[Tensor] = []
 
     def decode(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -112,6 +114,40 @@ def test_images_of_any_size_are_answered_through_their_own_camera() -> None:
     assert model.predict([]) == []
     with pytest.raises(InputError, match="uint8 RGB"):
         model.predict([np.zeros((4, 4))])  # type: ignore[list-item]
+
+
+def assert_at(found: Pose | None, pose: Pose) -> None:
+    assert found is not None
+    np.testing.assert_allclose(found.translation, pose.translation, atol=1e-4)
+
+
+def test_files_are_answered_through_their_own_cameras(tmp_path: Path) -> None:
+    """A picture of another shape: by the field of view, by EXIF, by what is known of it."""
+    pose = box.walk(7)[1]
+
+    def landscape(focal: float) -> Camera:
+        return Camera("SIMPLE_PINHOLE", 150, 100, (focal, 74.5, 49.5))
+
+    def answer(camera: Camera, file: Path, **known: object) -> Pose | None:
+        model = SceneModel.ready(Known(pose, camera), CONFIG, box.CAMERA)  # type: ignore[arg-type]
+        (found,) = model.predict_files([file], **known)  # type: ignore[arg-type]
+        return found
+
+    plain, told = tmp_path / "plain.png", tmp_path / "told.jpg"
+    picture = Image.fromarray(box.picture(pose, landscape(100.0)))
+    picture.save(plain)
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA405] = 30  # FocalLengthIn35mmFilm, on the diagonal
+    picture.save(told, exif=exif)
+    same_field_of_view = 80.0 / 128 * 150
+    assert_at(answer(landscape(same_field_of_view), plain), pose)
+    assert_at(answer(landscape(30 * np.hypot(150, 100) / np.hypot(36, 24)), told), pose)
+    wide = landscape(70.0)
+    assert_at(answer(wide, told, cameras=[wide]), pose)
+    assert_at(answer(wide.resized(300, 200), plain, cameras=[wide.resized(300, 200)]), pose)
+    # frames that were read before are taken as they are
+    frames = np.zeros((1, 128, 96, 3), np.uint8)
+    assert_at(answer(landscape(same_field_of_view), plain, frames=frames), pose)
 
 
 # --- hypotheses -----------------------------------------------------------------------------------

@@ -11,12 +11,12 @@ from sightline.errors import PlaceError
 from sightline.geometry import Camera, Pose
 from sightline.learning.backbones import InputContract
 from sightline.learning.cache import FrameSize, cache_frames
-from sightline.records import Place
+from sightline.records import Place, stack_poses
 from sightline.tasks.absolute.augment import random_turns
 from sightline.tasks.absolute.config import AbsoluteConfig
 from sightline.tasks.absolute.samples import network_size, source_size, training_frames, turned
-from sightline.tasks.absolute.scene.depth_maps import ObservedPoints, inverse_depth
-from sightline.tasks.absolute.scene.samples import CellTargets, SceneBatches, cells_size
+from sightline.tasks.absolute.scene.depth_maps import ObservedPoints, filled, inverse_depth
+from sightline.tasks.absolute.scene.samples import CellTargets, SceneBatches, Step, cells_size
 
 CAMERAS = [
     Camera("SIMPLE_PINHOLE", 160, 120, (150.0, 79.5, 59.5)),
@@ -83,22 +83,27 @@ def test_an_edge_in_depth_is_not_bridged() -> None:
 @pytest.mark.parametrize("camera", CAMERAS, ids=lambda c: c.model)
 @pytest.mark.parametrize("crop", ["center", "stretch"])
 @pytest.mark.parametrize("size", [(64, 64), (48, 80)])
+@pytest.mark.parametrize("shift", [None, (0.3, -0.2, 0.4)], ids=["turned", "moved"])
 def test_cells_of_turned_frames_show_their_points(
-    camera: Camera, crop: str, size: tuple[int, int]
+    camera: Camera, crop: str, size: tuple[int, int], shift: tuple[float, float, float] | None
 ) -> None:
-    """Against the crossing of the turned camera's own rays with the wall, in the world."""
+    """Against the crossing of the new camera's own rays with the wall, in the world."""
     settings = config(width=size[0], height=size[1], crop=crop)
     targets = CellTargets(camera, settings)
     rng = np.random.default_rng(4)
     poses = Pose(rng.normal(size=(3, 4)), rng.normal(size=(3, 3)))
     turns = random_turns(rng, 3, (12.0, 6.0, 9.0))
     depths = np.tile(inverse_depth(wall_points(), targets.depth_rays), (3, 1, 1, 1))
-    points, known = targets(torch.from_numpy(depths), poses, torch.from_numpy(turns).float())
-    after = Pose(turned(poses.q_wxyz, turns), poses.translation)
+    step, moved = None, np.zeros((3, 3))
+    if shift is not None:
+        moved = np.outer([1.0, -1.0, 0.5], shift)
+        step = Step(torch.from_numpy(filled(depths)), torch.from_numpy(moved).float())
+    points, known = targets(torch.from_numpy(depths), poses, torch.from_numpy(turns).float(), step)
+    after = Pose(turned(poses.q_wxyz, turns), poses.apply(moved))
     rays = rays_of(camera, cells_size(settings)).reshape(-1, 3)
     assert known.float().mean() > 0.4
     for i in range(3):
-        normal = turns[i].T @ WALL  # the wall in the turned camera's frame
+        normal = turns[i].T @ WALL / (1 - WALL @ moved[i])  # the wall in the new camera's frame
         wanted = after[i].apply(rays / (rays @ normal)[:, None]).reshape(points[i].shape)
         mask = known[i].numpy()
         np.testing.assert_allclose(points[i].numpy()[mask], wanted[mask], atol=4e-3)
@@ -139,10 +144,14 @@ def batches(room: Place, settings: AbsoluteConfig) -> SceneBatches:
     return SceneBatches(frames, cache, observed, InputContract(), settings)
 
 
-@pytest.mark.parametrize("yaw", [0.0, 15.0])
-def test_images_points_and_cameras_of_a_batch_belong_together(room: Place, yaw: float) -> None:
+@pytest.mark.parametrize(("yaw", "shift"), [(0.0, 0.0), (15.0, 0.0), (5.0, 0.2)])
+def test_images_points_and_cameras_of_a_batch_belong_together(
+    room: Place, yaw: float, shift: float
+) -> None:
     """A cell's colour is the paint at its point."""
-    settings = config(width=96, height=128, augment_yaw_deg=yaw, augment_resolution=1.0)
+    settings = config(
+        width=96, height=128, augment_yaw_deg=yaw, augment_shift=shift, augment_resolution=1.0
+    )
     contract = InputContract()
     for batch in batches(room, settings).epoch(3):
         colour = torch.nn.functional.avg_pool2d(batch.inputs, 2)[:, :, 1::4, 1::4]
@@ -156,7 +165,14 @@ def test_images_points_and_cameras_of_a_batch_belong_together(room: Place, yaw: 
         on_wall = np.minimum(np.abs(points), np.abs(points - box.SIZE)).min(axis=1)
         assert np.median(on_wall) < 0.02  # corners of the room are cut between sparse points
         middle = torch.tensor(box.SIZE / 2).float()
-        assert ((batch.centres - middle).abs() < 1.1).all()
+        assert ((batch.centres - middle).abs() < 1.1 + shift).all()
+        walked = torch.from_numpy(training_poses(room)).float()
+        off = torch.cdist(batch.centres, walked).min(dim=1).values
+        assert (off.max() > 0.05) == (shift > 0)
+
+
+def training_poses(room: Place) -> np.ndarray:
+    return stack_poses(training_frames(room)).translation
 
 
 def test_an_epoch_is_the_same_for_seed_and_number(room: Place) -> None:

@@ -6,18 +6,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import Tensor
 
 import painted_box as box
 from sightline.app.localize import Localizer
 from sightline.errors import InputError, PlaceError
+from sightline.geometry import Camera, Pose
 from sightline.records import Place, PosedFrame, write_poses_csv
+from sightline.records.cameras import set_cameras
+from sightline.tasks.absolute import task as task_module
 from sightline.tasks.absolute.checkpoint import load_run
 from sightline.tasks.absolute.config import AbsoluteConfig
 from sightline.tasks.absolute.metrics import read_predictions
 from sightline.tasks.absolute.models import load_model
 from sightline.tasks.absolute.scene.model import SceneModel
-from sightline.tasks.absolute.task import evaluate, train
+from sightline.tasks.absolute.scene.network import create_network
+from sightline.tasks.absolute.scene.samples import cells_size
+from sightline.tasks.absolute.task import evaluate, predict, train
 
 SETTINGS = AbsoluteConfig(
     model="scene_coordinates",
@@ -105,14 +112,58 @@ def test_a_run_that_is_there_is_loaded_and_another_is_refused(room: Place) -> No
 
 def test_a_network_that_knows_nothing_is_judged_all_the_same(room: Place) -> None:
     """Where too few cells agree there is no answer, and the scores say for how many."""
-    most = 10_000  # more than there are cells
-    run = train(room, settings(epochs=1, min_inliers=most), room.runs_dir / "r")
+    every_cell = settings(epochs=1, min_inliers=48, max_error=1e-4)
+    run = train(room, every_cell, room.runs_dir / "r")
     splits = evaluate(run.directory)["splits"]
     assert set(splits) == {"test", "validation", "train"}
     for part in splits.values():
         assert part["frames"] == 6
         assert part["answered"] == 0.0
     assert "card.md" in {p.name for p in run.directory.iterdir()}
+
+
+class Telling(torch.nn.Module):
+    """A network that says the points that a camera sees from one pose after another."""
+
+    def __init__(self, poses: Pose, camera: Camera) -> None:
+        super().__init__()
+        self.contract = create_network(SETTINGS).contract
+        self.register_buffer("centres", torch.zeros(1, 3))
+        pixels = cells_size(SETTINGS).pixel_centres(camera.width, camera.height)
+        cells = [box.seen(poses[i], camera.unproject(pixels)) for i in range(len(poses))]
+        self._points = torch.from_numpy(np.stack(cells))
+
+    def decode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self._points[: len(images)], torch.ones(self._points.shape[:3])[: len(images)]
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["shape", "camera"])
+def test_a_walk_by_another_camera_is_judged_through_it(
+    room: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """Of another shape: the training camera would put every answer in the wrong spot."""
+    run = train(room, settings(epochs=1), room.runs_dir / "r")
+    # the same field of view where nothing is known, a narrower one where the walk's place says so
+    focal = 110.0 if known else 80.0 / 128 * 150
+    camera = Camera("SIMPLE_PINHOLE", 150, 100, (focal, 74.5, 49.5))
+    poses, second = box.walk(4), Place.create(tmp_path / "second", source="another phone")
+    second.images_dir.mkdir()
+    for i in range(4):
+        Image.fromarray(box.picture(poses[i], camera)).save(second.images_dir / f"{i}.png")
+    frames = [PosedFrame(f"{i}.png", i / 5, poses[i]) for i in range(4)]
+    second.write_frames(frames)
+    if known:
+        set_cameras(second, dict.fromkeys([f.image for f in frames], camera), [])
+    model = SceneModel.ready(Telling(poses, camera), SETTINGS, box.CAMERA)  # type: ignore[arg-type]
+    monkeypatch.setattr(task_module, "load_model", lambda _run: model)
+    scores = evaluate(run.directory, second.root)["splits"]["walk"]
+    assert scores["frames"] == 4
+    assert scores["max_position"] < 1e-3
+    files = [second.images_dir / f"{i}.png" for i in range(4)]
+    found = predict(model, files)
+    if not known:  # else only the place could say
+        np.testing.assert_allclose(found[3].translation, poses[3].translation, atol=1e-3)
+    assert len(predict(model, [])) == 0
 
 
 def test_a_place_without_a_map_is_refused(room: Place) -> None:

@@ -128,6 +128,25 @@ def test_lost_odometry_is_bridged_by_a_walk() -> None:
     assert off.max() < 0.3
 
 
+def test_how_far_the_camera_may_have_strayed_from_frame_to_frame() -> None:
+    true = walk()
+    poses = [None if 30 <= i < 45 else true[i] for i in range(COUNT)]
+    sure = Answers(poses, np.array(0.02), np.array(0.01), np.array(False))
+    config = SmoothingConfig(longest_gap_s=1.0)
+    found = smooth(sure, odometry(true, lost=tuple(range(29, 45))), STAMPS, config)
+    step = np.linalg.norm(np.diff(true.translation, axis=0), axis=1)
+    assert found.step_sigma.shape == (COUNT - 1,)
+    # a twentieth of a step that is known; 1.5 m/s for half a second where it is lost, within a
+    # second of what is known; nothing ties the frames between
+    known = [5, 28, 60]
+    np.testing.assert_allclose(found.step_sigma[known], 0.05 * step[known], rtol=0.1)
+    np.testing.assert_allclose(found.step_sigma[[29, 30, 43, 44]], 0.75)
+    assert np.isinf(found.step_sigma[31:43]).all()
+    assert [i for i, pose in enumerate(found.poses) if pose is None] == list(range(32, 43))
+    nothing = smooth(answers([None] * COUNT), odometry(true), STAMPS)
+    assert np.isinf(nothing.step_sigma).all()
+
+
 def test_frames_that_nothing_reaches_stay_unknown() -> None:
     true = walk()
     poses = [None if 25 <= i < 40 else true[i] for i in range(COUNT)]

@@ -15,6 +15,7 @@ from sightline.records.objects import CATEGORIES, ObjectSet
 from sightline.records.utility import PristineImage, PristineSet
 from sightline.tasks.utility.small import bundled_names
 from sightline.tasks.utility.small.bundled import BUNDLED, bundled_folder
+from sightline.tasks.utility.small.config import read_config
 from sightline.tasks.utility.small.machine import ClassifierMachine, DetectorMachine, load_small
 from sightline.tasks.utility.small.scores import score_small
 from sightline.worlds.objects.config import ObjectsWorldConfig
@@ -56,6 +57,15 @@ def test_they_are_small_and_have_cards() -> None:
         text = (BUNDLED / name / CARD).read_text()
         assert text.startswith(f"# {name}")
         assert "Limits" in text
+
+
+def test_their_settings_say_what_they_started_from() -> None:
+    starts = {name: read_config(BUNDLED / name / "config.toml").start for name in bundled_names()}
+    assert [name for name, start in starts.items() if start == "none"] == ["objects-classifier-c"]
+    for name, start in starts.items():
+        said = read_run_table(BUNDLED / name)["weights_from"]
+        assert said == ("none: trained from scratch" if start == "none" else start)
+        assert f"Weights before training: {said}." in (BUNDLED / name / CARD).read_text()
 
 
 def test_names_are_had_without_torch() -> None:

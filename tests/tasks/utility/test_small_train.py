@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +13,12 @@ from small_pictures import CATEGORIES, write_squares
 
 from sightline.errors import InputError, WeightsError
 from sightline.learning.bundle import CARD
-from sightline.learning.runs import WEIGHTS, read_run_table
+from sightline.learning.runs import CONFIG, WEIGHTS, read_run_table
 from sightline.media import read_photo
 from sightline.records.utility import PristineSet
 from sightline.tasks.utility.small.bundled import bundled_names
 from sightline.tasks.utility.small.checkpoint import bundle_small
-from sightline.tasks.utility.small.config import SmallConfig
+from sightline.tasks.utility.small.config import SmallConfig, read_config, write_config
 from sightline.tasks.utility.small.machine import ClassifierMachine, load_small
 from sightline.tasks.utility.small.scores import classifier_scores, score_small
 from sightline.tasks.utility.small.train import train_small
@@ -124,6 +125,17 @@ def test_scores_by_hand(squares: PristineSet, classifier: Path) -> None:
     wrong = int(said.probabilities[0].argmin())
     scores = classifier_scores(said, np.array([right, wrong]))
     assert scores["accuracy"] == 0.5
+
+
+def test_a_bundled_copy_says_what_it_started_from(classifier: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(classifier, run)
+    config = replace(read_config(run / CONFIG), start="/here/a.safetensors")
+    write_config(run / CONFIG, config, run=read_run_table(run))
+    in_words = bundle_small(run, "objects-classifier-x", tmp_path, origin="the network before it")
+    assert read_config(in_words / CONFIG).start == "the network before it"
+    plain = bundle_small(run, "objects-classifier-y", tmp_path)
+    assert read_config(plain / CONFIG).start == "a.safetensors"
 
 
 def test_a_bundled_copy_answers_alike(classifier: Path, tmp_path: Path) -> None:

@@ -117,12 +117,10 @@ def _key(localizer: Localizer, frames: Sequence[PosedFrame], config: CalibrateCo
     """Return a digest of what the answers to a photo depend on."""
     place = localizer.place
     truth = [[f.image, *np.round(_true(f), 6).tolist()] for f in frames]
-    run = localizer.network_name
-    weights = digest_files([place.runs_dir / run / "model.safetensors"]) if run else ""
     alignment = {k: v for k, v in place.alignment.items() if k not in ("residuals", "notes")}
     own = config.neighbours if config.walk is None else None
     return digest(
-        "confidence-1", calibrated_for(place, run), weights, alignment, truth, own,
+        "confidence-2", calibrated_for(place, localizer.network_name), alignment, truth, own,
         place.content.get("features", {}),
     )  # fmt: skip
 

@@ -153,7 +153,9 @@ def vectors_of(kind: Kind, asked: Sequence[Asked], radius: float) -> Answers:
     errors: list[float] = []
     for i, one in enumerate(asked):
         if kind == "refined" and one.evidence is not None and one.error is not None:
-            vectors.append(refined_vector(one.evidence, one.network_apart, radius))
+            # a network agrees with what it was trained on as with no other photo
+            apart = None if one.trained_on else one.network_apart
+            vectors.append(refined_vector(one.evidence, apart, radius))
             errors.append(one.error)
             rows.append(i)
         elif kind == "regressed" and one.network_error is not None:

@@ -52,10 +52,15 @@ def threshold_rows(metrics: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def write_answers(path: Path, asked: Sequence[Asked], confidence: Array) -> None:
-    """Write ``image,distortion,source,status,confidence,error``, one row a photo asked."""
+    """Write ``image,distortion,source,status,confidence,error``, one row a photo asked.
+
+    Photos that only a network answers which was trained on them are left out: no other photo gets
+    so good an answer.
+    """
     rows = [
         (one, one.status, float(likely), one.answer_error)
         for one, likely in zip(asked, confidence, strict=True)
+        if not (one.trained_on and one.status == "regressed")
     ]
     _write_rows(path, rows)
 

@@ -6,16 +6,18 @@ from collections import Counter
 
 import numpy as np
 
-from sightline.app.doctor.examination import Examination
-from sightline.app.doctor.findings import (
-    Finding,
+from sightline.app.build import BUILD_TOML, BuildConfig
+from sightline.app.doctor.examination import ALIGNMENT, Examination
+from sightline.app.doctor.findings import Finding, graded, listed, share_of
+from sightline.app.doctor.remedies import (
+    align_again,
     build_anew,
     command,
-    graded,
-    listed,
+    go_on,
     more_frames,
     next_quality,
-    share_of,
+    sharper,
+    without_masks,
 )
 from sightline.reconstruction import doctor
 from sightline.reconstruction.config import LOOP_GAP
@@ -47,18 +49,8 @@ LOOSE_PROBLEM = 0.3
 
 def check_build(exam: Examination) -> Finding:
     """Return whether a build was finished, and whether its files read."""
-    source = exam.place.content.get("source", "VIDEO")
-    go_on = command("build", source, exam.place.root)
     if exam.damage:
-        why = next(iter(exam.damage.values()))
-        return Finding(
-            "build",
-            "problem",
-            f"{len(exam.damage)} damaged: {listed(list(exam.damage))} ({why})",
-            "every file reads",
-            "build the place again beside this one, or take the file from a copy",
-            build_anew(exam),
-        )
+        return _damaged(exam)
     if not exam.built_here and exam.model is not None:
         return Finding("build", "good", "poses and map came with the images")
     if not exam.built_here:
@@ -67,7 +59,7 @@ def check_build(exam: Examination) -> Finding:
             "note",
             "poses came with the images: there is no map to check",
             advice="photos are placed by networks alone; a map of the same images refines them",
-            fix=build_anew(exam),
+            fix=build_anew(exam, exam.config),
         )
     if exam.missing_stages:
         return Finding(
@@ -75,8 +67,8 @@ def check_build(exam: Examination) -> Finding:
             "problem",
             f"stopped before {exam.missing_stages[0]}",
             "every stage finished",
-            "finished stages are kept; the command it was begun with, with all its flags, goes on",
-            go_on,
+            f"finished stages are kept; {_as_before(exam)} goes on",
+            go_on(exam),
         )
     if exam.model is None:
         return Finding(
@@ -84,10 +76,33 @@ def check_build(exam: Examination) -> Finding:
             "problem",
             "every stage finished, and there is no map",
             "a map",
-            "the command it was begun with, with all its flags, makes it or says why there is none",
-            go_on,
+            f"{_as_before(exam)} makes it or says why there is none",
+            go_on(exam),
         )
     return Finding("build", "good", "every stage finished", "every stage finished")
+
+
+def _damaged(exam: Examination) -> Finding:
+    why = next(iter(exam.damage.values()))
+    if set(exam.damage) == {ALIGNMENT}:
+        advice, fix = "align again; the map itself is whole", align_again(exam)
+    else:
+        advice = "build the place again beside this one, or take the file from a copy"
+        fix = build_anew(exam, exam.config)
+    return Finding(
+        "build",
+        "problem",
+        f"{len(exam.damage)} damaged: {listed(list(exam.damage))} ({why})",
+        "every file reads",
+        advice,
+        fix,
+    )
+
+
+def _as_before(exam: Examination) -> str:
+    if (exam.place.root / BUILD_TOML).is_file():
+        return "the command it was begun with"
+    return "the command it was begun with, with all its flags,"
 
 
 def check_registered(exam: Examination) -> Finding:
@@ -99,32 +114,37 @@ def check_registered(exam: Examination) -> Finding:
         severity = "problem"
     out = tuple(f.image for f in exam.frames if f.world_from_cam is None)
     causes = Counter((exam.report.get("unregistered") or {}).values())
-    advice, flags = "", tuple[object, ...]()
+    advice, config = "", None
     if out:
         likely = causes.most_common(1)[0][0] if causes else ""
-        says, flags = _remedy(exam, likely)
+        says, config = _remedy(exam, likely)
         why = ", ".join(f"{cause}: {n}" for cause, n in causes.most_common())
         advice = f"{why}; {says}" if why else says
+        if exam.model is not None and "second-look" not in exam.place.content.get("stages", {}):
+            advice += f"; `{command('extend', exam.place.root)}` looks for them once more"
     return Finding(
         "frames in the map",
         severity,
         share_of(count, total),
         f"{100 * (1 - LEFT_OUT_NOTE):.0f}% or more",
         advice,
-        build_anew(exam, *flags) if out and severity != "good" else "",
+        build_anew(exam, config) if severity != "good" else "",
         left,
         LEFT_OUT_NOTE,
         out,
     )
 
 
-def _remedy(exam: Examination, cause: str) -> tuple[str, tuple[object, ...]]:
+def _remedy(exam: Examination, cause: str) -> tuple[str, BuildConfig | None]:
     if cause == doctor.BLUR:
-        return "take the sharpest frames", ("--frames.sharpest",)
+        return "take sharp frames only", sharper(exam)
     if cause == doctor.TEXTURELESS:
         return "take more features, or turn the camera away from bare walls", next_quality(exam)
     if cause == doctor.MASKED:
-        return "mask less (the command masks nothing), or film when fewer people are about", ()
+        return (
+            "mask less (the command masks nothing), or film when fewer people are about",
+            without_masks(exam),
+        )
     if cause == doctor.REJECTED:
         return "spend more on the map", next_quality(exam)
     return "take more frames, or walk slower", more_frames(exam)
@@ -147,7 +167,7 @@ def check_components(exam: Examination) -> Finding | None:
         "the largest is used; film once more between the parts, or take more frames"
         if lost
         else "",
-        build_anew(exam, *more_frames(exam)) if lost else "",
+        build_anew(exam, more_frames(exam)) if lost else "",
         share,
         0.0,
     )
@@ -189,7 +209,7 @@ def check_reprojection(exam: Examination) -> Finding | None:
         f"median frame {middle:.2f} px, worst {max(errors.values()):.2f} px{stray}",
         f"median {ERROR_PX:g} px, each frame {ERROR_FACTOR:g} times the median",
         advice,
-        build_anew(exam, *next_quality(exam)) if severity != "good" else "",
+        build_anew(exam, next_quality(exam)) if severity != "good" else "",
         middle,
         ERROR_PX,
         tuple(worse),
@@ -211,7 +231,7 @@ def check_points_seen(exam: Examination) -> Finding | None:
         + (f" ({len(names)} frames below: {listed(names)})" if names else ""),
         f"{FEW_POINTS} in every frame",
         "their poses are loose; take more frames there, or more features" if names else "",
-        build_anew(exam, *next_quality(exam)) if names else "",
+        build_anew(exam, next_quality(exam)) if names else "",
         share,
         0.0,
         names,
@@ -225,10 +245,10 @@ def check_loop(exam: Examination) -> Finding | None:
     middle = exam.revisits.middle
     if middle is None:
         return _no_return(exam)
-    scale = exam.place.world_from_map.scale
+    scale, unit = (exam.scale, exam.unit) if exam.scale else (1.0, "map units")
     gap, path = middle.gap * scale, middle.path * scale
     share = gap / max(path, 1e-12)
-    fine = exam.place.unit == "m" and gap <= GAP_FINE_M
+    fine = unit == "m" and gap <= GAP_FINE_M
     severity = (
         "good"
         if fine
@@ -237,11 +257,11 @@ def check_loop(exam: Examination) -> Finding | None:
     return Finding(
         "loop gap",
         severity,
-        f"{gap:.3g} {exam.unit} and {middle.turn_deg:.1f} deg after a way of {path:.3g} "
+        f"{gap:.3g} {unit} and {middle.turn_deg:.1f} deg after a way of {path:.3g} "
         f"({100 * share:.2f}%; {len(exam.revisits.gaps)} returns measured)",
-        f"{100 * GAP_SHARE:g}% of the way" + (f", or {GAP_FINE_M:g} m" if exam.unit == "m" else ""),
+        f"{100 * GAP_SHARE:g}% of the way" + (f", or {GAP_FINE_M:g} m" if unit == "m" else ""),
         "" if severity == "good" else "the map has what is one spot twice; more frames close it",
-        "" if severity == "good" else build_anew(exam, *more_frames(exam)),
+        "" if severity == "good" else build_anew(exam, more_frames(exam)),
         share,
         GAP_SHARE,
         () if severity == "good" else (middle.b, middle.a),
@@ -263,7 +283,7 @@ def _no_return(exam: Examination) -> Finding:
             f"({asking[0]['a']} and {asking[0]['b']} {asking[0]['reason']})",
             f"{100 * ASKING_SHARE:g}% of the pairs",
             "either the building repeats itself, or the walk returned and the map does not show it",
-            build_anew(exam, *more_frames(exam)),
+            build_anew(exam, more_frames(exam)),
             frames=(str(asking[0]["b"]), str(asking[0]["a"])),
         )
     few = len(exam.posed) <= LOOP_GAP

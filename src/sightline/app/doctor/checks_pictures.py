@@ -5,14 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sightline.app.doctor.examination import Examination
-from sightline.app.doctor.findings import (
-    Finding,
-    build_anew,
-    graded,
-    listed,
-    next_quality,
-    share_of,
-)
+from sightline.app.doctor.findings import Finding, graded, listed, share_of
+from sightline.app.doctor.remedies import build_anew, next_quality, only_useful, sharper
 from sightline.reconstruction.diagnosis.pictures import PictureFacts, against_neighbours
 from sightline.reconstruction.doctor import BLUR_FRACTION, FEW_FEATURES
 
@@ -40,7 +34,7 @@ def check_readable(exam: Examination) -> Finding:
         + (f"; not {listed(bad)} ({exam.unreadable[bad[0]]})" if bad else ""),
         "all",
         "copy them again from where they came, or build beside this place" if bad else "",
-        build_anew(exam) if bad and exam.built_here else "",
+        build_anew(exam, exam.config) if bad and exam.built_here else "",
         len(bad) / total,
         0.0,
         bad,
@@ -76,7 +70,7 @@ def check_blur(exam: Examination) -> Finding | None:
         measured + (f" ({listed(blurred)})" if blurred else ""),
         f"none, and a median of {CRISP:g} over squared contrast",
         "" if severity == "good" else "walk slower or film with more light; take sharp frames only",
-        "" if severity == "good" else build_anew(exam, *_sharper(exam)),
+        "" if severity == "good" else build_anew(exam, sharper(exam)),
         share,
         0.0,
         blurred,
@@ -103,7 +97,7 @@ def check_light(exam: Examination) -> Finding | None:
         "; ".join(parts),
         f"level {DARK_LEVEL:g} or more, {100 * BURNT_SHARE:g}% burnt out or less",
         "" if severity == "good" else "film with more even light; leave out what shows nothing",
-        "" if severity == "good" else build_anew(exam, "--min-utility", "0.3"),
+        "" if severity == "good" else build_anew(exam, only_useful(exam)),
         share,
         0.0,
         (*dark, *burnt),
@@ -130,7 +124,7 @@ def check_texture(exam: Examination) -> Finding | None:
         + (f"; {len(bare)} have fewer than {few} ({listed(bare)})" if bare else ""),
         f"{few} {what} in every frame",
         "" if not bare else "turn the camera away from bare walls, floors and ceilings",
-        "" if not bare else build_anew(exam, *next_quality(exam)),
+        "" if not bare else build_anew(exam, next_quality(exam)),
         share,
         0.0,
         tuple(bare),
@@ -139,8 +133,3 @@ def check_texture(exam: Examination) -> Finding | None:
 
 def _is_dark(picture: PictureFacts) -> bool:
     return picture.brightness < DARK_LEVEL or picture.black > BLACK_SHARE
-
-
-def _sharper(exam: Examination) -> tuple[object, ...]:
-    video = exam.place.content.get("frames", {}).get("kind") == "video"
-    return ("--frames.sharpest",) if video else ("--min-utility", "0.3")

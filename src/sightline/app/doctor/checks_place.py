@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from sightline.app.doctor.examination import Examination
-from sightline.app.doctor.findings import Finding, build_anew, command, graded, listed, share_of
-from sightline.errors import PlaceError
+from sightline.app.doctor.findings import SEVERITIES, Finding, Severity, graded, listed, share_of
+from sightline.app.doctor.remedies import align_again, command, with_intrinsics
 from sightline.geometry import Camera
 from sightline.records import stack_poses
-from sightline.records.cameras import common_camera
 from sightline.records.splits import LEAK_DISTANCE_M, nearest_train_distance
 
 #: Root mean square of an alignment's residuals in metres: tape and plan are good to a few
@@ -30,7 +31,7 @@ CENTRE_SHARE = 0.1
 
 def check_scale(exam: Examination) -> Finding:
     """Return whether the place is in metres, and how well its alignment fits."""
-    alignment = exam.place.alignment
+    alignment = exam.alignment
     if exam.place.unit != "m":
         names = [f.image for f in exam.posed]
         ends = (names[0], names[-1]) if len(names) > 1 else ("FRAME_A", "FRAME_B")
@@ -45,10 +46,11 @@ def check_scale(exam: Examination) -> Finding:
         )
     rms = alignment.get("residual_rms")
     method = alignment.get("method", "the data set's own poses")
-    if not isinstance(rms, (int, float)):
+    if not isinstance(rms, (int, float)) or not np.isfinite(rms):
         return Finding("scale", "good", f"metres, by {method}", "metres")
     severity = graded(float(rms), note=RESIDUAL_M, warning=RESIDUAL_M, problem=RESIDUAL_PROBLEM_M)
-    residuals = [r for r in alignment.get("residuals", []) if isinstance(r, dict)]
+    residuals = alignment.get("residuals")
+    residuals = [r for r in residuals if isinstance(r, dict)] if isinstance(residuals, list) else []
     left = [str(r.get("label")) for r in residuals if not r.get("used", True)]
     if severity == "good" and left:
         severity = "note"
@@ -59,22 +61,9 @@ def check_scale(exam: Examination) -> Finding:
         + (f"; left out: {listed(left)}" if left else ""),
         f"{RESIDUAL_M:g} m",
         "" if severity == "good" else "check these control points and align again",
-        "" if severity == "good" else command("align", exam.place.root, *_same_method(method)),
+        "" if severity == "good" else align_again(exam),
         float(rms),
         RESIDUAL_M,
-    )
-
-
-def _same_method(method: str) -> tuple[str, ...]:
-    if method == "path":
-        return "--path", "path.csv"
-    return (
-        ("--distance", "FRAME_A", "FRAME_B", "METRES")
-        if method == "distance"
-        else (
-            "--control",
-            "control.csv",
-        )
     )
 
 
@@ -82,9 +71,9 @@ def check_poses_fit_map(exam: Examination) -> Finding | None:
     """Return whether poses.csv belongs to the map and its alignment; None without a map."""
     if exam.model is None or not exam.posed:
         return None
-    again = command(
-        "align", exam.place.root, *_same_method(str(exam.place.alignment.get("method", "control")))
-    )
+    again = align_again(exam)
+    if exam.scale is None:
+        return Finding("poses and map", "note", "not measured: the alignment does not read")
     if exam.map_changed:
         return Finding(
             "poses and map",
@@ -171,21 +160,27 @@ def check_splits(exam: Examination) -> Finding | None:
 
 
 def _neighbours_across(exam: Examination) -> list[str]:
-    """Return the test frames that have a training frame just before or after them."""
-    frames = exam.timed or exam.posed
-    timed = bool(exam.timed)
-    found = []
-    for i, frame in enumerate(frames):
-        if frame.split != "test":
-            continue
-        for j in (i - 1, i + 1):
-            if not 0 <= j < len(frames) or frames[j].split not in ("train", "validation"):
-                continue
-            apart = abs((frames[j].timestamp_s or 0.0) - (frame.timestamp_s or 0.0))
-            if (frames[j].split == "train") and (not timed or apart <= NEIGHBOUR_S):
+    """Return the test frames that have a training frame within a second of them.
+
+    Photos without times: those that stand beside a training frame in the list.
+    """
+    found: list[str] = []
+    for walk in exam.recordings():
+        train, test = ([f for f in walk if f.split == part] for part in ("train", "test"))
+        trained_s = np.array([f.timestamp_s for f in train], dtype=np.float64)
+        for frame in test:
+            apart = np.abs(trained_s - (frame.timestamp_s or 0.0))
+            if apart.min(initial=np.inf) <= NEIGHBOUR_S:
                 found.append(frame.image)
-                break
-    return found
+    if exam.timed:
+        return found
+    frames = exam.posed
+    return [
+        frame.image
+        for i, frame in enumerate(frames)
+        if frame.split == "test"
+        and any(f.split == "train" for f in (*frames[max(i - 1, 0) : i], *frames[i + 1 : i + 2]))
+    ]
 
 
 def check_intrinsics(exam: Examination) -> Finding | None:
@@ -193,52 +188,45 @@ def check_intrinsics(exam: Examination) -> Finding | None:
     cameras = _cameras(exam)
     if not cameras:
         return None
-    faults = [(severity, why) for camera in cameras for severity, why in _faults(camera)]
-    faults += [("problem", why) for why in _wrong_sizes(exam)]
-    worst = next((s for s in ("problem", "warning") if any(f[0] == s for f in faults)), "good")
-    first = cameras[0]
+    kinds = list(dict.fromkeys(cameras.values()))
+    faults = {camera: _faults(camera) for camera in kinds}
+    said = [fault for camera in kinds for fault in faults[camera]]
+    sizes = _wrong_sizes(exam, cameras)
+    said += [("problem", why) for why in sizes.values()]
+    first = kinds[0]
     focal = first.fx / max(first.width, first.height)
     angle = 2 * np.rad2deg(np.arctan2(max(first.width, first.height) / 2, first.fx))
-    said = f"focal length {first.fx:.0f} px ({focal:.2f} of the longer side, {angle:.0f} deg)"
-    reasons = list(dict.fromkeys(why for _, why in faults))
+    measured = f"focal length {first.fx:.0f} px ({focal:.2f} of the longer side, {angle:.0f} deg)"
+    if len(kinds) > 1:
+        measured += f", the first of {len(kinds)} cameras"
+    reasons = list(dict.fromkeys(why for _, why in said))
+    more = f" and {len(reasons) - 3} more" if len(reasons) > 3 else ""
     return Finding(
         "intrinsics",
-        "problem" if worst == "problem" else "warning" if worst == "warning" else "good",
-        said + (f"; {'; '.join(reasons[:3])}" if reasons else ""),
+        max((severity for severity, _ in said), key=SEVERITIES.index, default="good"),
+        measured + (f"; {'; '.join(reasons[:3])}{more}" if reasons else ""),
         f"{FOCAL_LOW:g} to {FOCAL_HIGH:g} of the longer side, centred",
-        ""
-        if not faults
-        else "calibrate the camera and give what was measured: put FOCAL CX CY K1 "
-        "in pixels; a walk with turns and near things fixes them too",
-        ""
-        if not faults
-        else build_anew(
-            exam,
-            "--reconstruction.camera-params",
-            "FOCAL",
-            "CX",
-            "CY",
-            "K1",
-            "--reconstruction.no-refine-intrinsics",
-        ),
+        "calibrate the camera and give what was measured, in pixels, for the words in capitals; "
+        "a walk with turns and near things fixes them too"
+        if said
+        else "",
+        with_intrinsics(exam) if said else "",
         focal,
         None,
+        tuple(name for name, camera in cameras.items() if faults[camera] or name in sizes),
     )
 
 
-def _cameras(exam: Examination) -> list[Camera]:
-    if exam.model is not None:
-        return list(exam.model.cameras.values())
-    try:
-        camera = common_camera(exam.place)
-    except PlaceError:
-        return []
-    return [] if camera is None else [camera]
+def _cameras(exam: Examination) -> dict[str, Camera]:
+    """Return name -> camera: the map's, else what the place names."""
+    if exam.model is None:
+        return exam.cameras
+    return {f.name: exam.model.cameras[f.camera_id] for f in exam.model.frames.values()}
 
 
-def _faults(camera: Camera) -> list[tuple[str, str]]:
+def _faults(camera: Camera) -> list[tuple[Severity, str]]:
     longer = max(camera.width, camera.height)
-    faults = []
+    faults: list[tuple[Severity, str]] = []
     for focal in {camera.fx, camera.fy}:
         share = focal / longer
         if not FOCAL_LOWEST < share < FOCAL_HIGHEST:
@@ -255,15 +243,12 @@ def _faults(camera: Camera) -> list[tuple[str, str]]:
     return faults
 
 
-def _wrong_sizes(exam: Examination) -> list[str]:
-    """Return what is wrong where pictures are not of their camera's size."""
-    if exam.model is None:
-        return []
-    for frame in exam.model.frames.values():
-        camera, picture = exam.model.cameras[frame.camera_id], exam.pictures.get(frame.name)
-        if picture and (picture.width, picture.height) != (camera.width, camera.height):
-            return [
-                f"{frame.name} is {picture.width}x{picture.height}, its camera "
-                f"{camera.width}x{camera.height}"
-            ]
-    return []
+def _wrong_sizes(exam: Examination, cameras: Mapping[str, Camera]) -> dict[str, str]:
+    """Return name -> what is wrong, for pictures that are not of their camera's size."""
+    return {
+        name: f"{name} is {picture.width}x{picture.height}, its camera "
+        f"{camera.width}x{camera.height}"
+        for name, camera in cameras.items()
+        if (picture := exam.pictures.get(name))
+        and (picture.width, picture.height) != (camera.width, camera.height)
+    }

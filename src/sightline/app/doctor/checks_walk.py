@@ -5,14 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sightline.app.doctor.examination import Examination, poses_of
-from sightline.app.doctor.findings import (
-    Finding,
-    build_anew,
-    graded,
-    listed,
-    more_frames,
-    next_quality,
-)
+from sightline.app.doctor.findings import Finding, graded, listed
+from sightline.app.doctor.remedies import build_anew, more_frames, next_quality
 from sightline.geometry import Pose
 from sightline.reconstruction.diagnosis.trajectory import (
     JUMP_FACTOR,
@@ -92,7 +86,7 @@ def check_jumps(exam: Examination) -> Finding | None:
         "these poses are wrong, or the video was cut there"
         if not breaks
         else "the two sides of a jump may be put together wrongly, or the video was cut there",
-        build_anew(exam, *more_frames(exam)),
+        build_anew(exam, more_frames(exam)),
         share,
         0.0,
         names,
@@ -116,7 +110,7 @@ def check_rotation(exam: Examination) -> Finding | None:
         f"{worst[1]} to {worst[2]}",
         bound,
         "what is seen only while turning has no depth; walk in a curve, or step aside as you turn",
-        build_anew(exam, *more_frames(exam)) if inside > 0.25 else "",
+        build_anew(exam, more_frames(exam)) if inside > 0.25 else "",
         inside,
         0.0,
         tuple(name for _, a, b in turns for name in (a, b)),
@@ -135,7 +129,7 @@ def check_parallax(exam: Examination) -> Finding | None:
         f"median angle {middle:.1f} deg over {len(exam.fit.angles_deg)} points",
         f"{ANGLE_DEG:g} deg or more",
         "" if severity == "good" else "depths are loose; move sideways while filming",
-        "" if severity == "good" else build_anew(exam, *next_quality(exam)),
+        "" if severity == "good" else build_anew(exam, next_quality(exam)),
         middle,
         ANGLE_DEG,
     )
@@ -148,7 +142,7 @@ def check_upright(exam: Examination) -> Finding | None:
         return None
     poses = stack_poses(posed)
     # Every other cue starts from the cameras themselves, so it cannot tell that they lie down.
-    if exam.place.alignment.get("up_from") == "control points":
+    if exam.alignment.get("up_from") == "control points":
         rolls = np.abs(rolls_deg(poses, np.array([0.0, 0.0, 1.0])))
         middle = float(np.median(rolls))
         odd = np.flatnonzero(rolls > ROLL_SIDE_DEG)
@@ -196,8 +190,7 @@ _TURNED = (
 def _turn_command(exam: Examination) -> str:
     import shlex
 
-    frames = exam.place.content.get("frames", {})
-    if frames.get("kind") != "video":
+    if not exam.of_video:
         return ""
     source = str(exam.place.content.get("source", "VIDEO"))
     return shlex.join(

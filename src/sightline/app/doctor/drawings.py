@@ -27,7 +27,7 @@ def draw_walk(exam: Examination, path: Path) -> Path | None:
         return None
     centres = stack_poses(posed).translation
     if exam.plan is None:
-        up = np.array([0.0, 0.0, 1.0]) if exam.place.alignment else None
+        up = np.array([0.0, 0.0, 1.0]) if exam.alignment else None
         centres = drawn_from_above(centres, up)
     row = {frame.image: i for i, frame in enumerate(posed)}
     tracks = [Track("walk", centres, style="line" if exam.timed else "points", color=_GOOD)]

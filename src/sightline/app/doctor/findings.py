@@ -1,18 +1,11 @@
-"""One finding of the doctor, and the commands that mend a place."""
+"""One finding of the doctor."""
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, get_args
 
-from sightline.app.doctor.examination import Examination
-from sightline.reconstruction.config import QUALITY_PRESETS
-
 Severity = Literal["good", "note", "warning", "problem"]
-#: Videos hold 30 frames a second.
-_MOST_FPS = 30.0
 #: From best to worst.
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
@@ -77,37 +70,3 @@ def listed(names: tuple[str, ...] | list[str], most: int = 4) -> str:
     """Return the first of some names in words."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
-
-
-def command(*words: object) -> str:
-    """Return a command line that a shell takes as it stands."""
-    return shlex.join(["sightline", *(str(word) for word in words)])
-
-
-def build_anew(exam: Examination, *flags: object) -> str:
-    """Return the command that builds the place again beside the old one, which stays whole."""
-    source = exam.place.content.get("source") if exam.built_here else exam.place.images_dir
-    return command("build", source or "VIDEO", _free_name(exam.place.root), *flags)
-
-
-def more_frames(exam: Examination) -> tuple[object, ...]:
-    """Return the flags that take frames twice as often, or match photos harder."""
-    fps = exam.place.content.get("frames", {}).get("fps")
-    if not isinstance(fps, (int, float)):
-        return "--reconstruction.pairs", "exhaustive"
-    return ("--frames.fps", f"{2 * fps:g}") if fps <= _MOST_FPS / 2 else next_quality(exam)
-
-
-def next_quality(exam: Examination) -> tuple[object, ...]:
-    """Return the flags of the next higher quality of reconstruction."""
-    size = exam.place.content.get("features", {}).get("max_image_size", 0)
-    higher = [name for name, p in QUALITY_PRESETS.items() if p.max_image_size_px > size]
-    return "--reconstruction.quality", higher[0] if higher else "extreme"
-
-
-def _free_name(root: Path) -> Path:
-    for number in range(2, 100):
-        path = root.with_name(f"{root.resolve().name}-{number}")
-        if not path.exists():
-            return path
-    return root.with_name(f"{root.resolve().name}-new")

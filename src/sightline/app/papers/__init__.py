@@ -48,9 +48,10 @@ PAPERS = {
             "A Deep Learning Approach to Camera Pose Estimation",
             "sightline.app.papers.paper000.config:Paper000Config",
             "sightline.records.place:Place.open",
-            "A built place.",
+            "A built place; a floor is rendered and mapped into OUT/floor where not given.",
             "sightline.app.papers.paper000.reproduce:reproduce",
-            "PLACE/runs/reproduce-000",
+            "PLACE/runs/reproduce-000, or runs/reproduce-000 here,",
+            needs_data=False,
         ),
         Paper(
             "001",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,6 +45,8 @@ class LocalizeOptions:
     """Make one trajectory of a video's frames, or of a folder's in order; lines come at the end."""
     odometry: Path | None = None
     """With --smooth: motion from a TUM trajectory in metres on the video's clock."""
+    odometry_shift: float = 0.0
+    """Seconds to add to the times of --odometry: they count from the video's first frame."""
     tum: Path | None = None
     """Also write the trajectory in TUM's format."""
     plan_picture: Path | None = None
@@ -86,10 +87,10 @@ def _check(options: LocalizeOptions) -> None:
             "answers as they were calibrated are wanted with --max-wrong, "
             f"{'--smooth' if options.smooth else '--no-refine'} came; give --min-confidence"
         )
-    files = (options.tum, options.plan_picture, options.overlay)
+    files = (options.odometry, options.tum, options.plan_picture, options.overlay)
     if any(path is not None for path in files) and len(options.source) != 1:
         raise InputError(
-            "one video or folder is wanted with --tum, --plan-picture or --overlay, "
+            "one video or folder is wanted with --odometry, --tum, --plan-picture or --overlay, "
             f"{len(options.source)} came"
         )
     if options.overlay is not None and options.overlay.suffix.lower() != ".mp4":
@@ -110,6 +111,7 @@ def _localize(localizer: Localizer, source: Path, options: LocalizeOptions) -> b
             fps=options.fps,
             smoothed=options.smooth,
             odometry=options.odometry,
+            odometry_shift_s=options.odometry_shift,
             answered=lambda answer: None if options.smooth else say(answer.to_json()),
             progress=progress,
         )
@@ -141,9 +143,11 @@ def _write(trajectory: Trajectory, source: Path, place: Place, options: Localize
 
 
 def _line(content: dict[str, Any]) -> str:
+    from sightline.app.judged import rounded_down
+
+    confidence = rounded_down(content["confidence"], 2)
     if content["status"] == "unknown" and content["confidence"] > 0:
-        known = math.floor(100 * content["confidence"]) / 100
-        return f"{content['image']}: don't know (confidence {known:.2f} only)"
+        return f"{content['image']}: don't know (confidence {confidence:.2f} only)"
     if content["status"] == "unknown":
         return f"{content['image']}: don't know (this does not look like the place)"
     x, y, z = content["center"]
@@ -153,5 +157,5 @@ def _line(content: dict[str, Any]) -> str:
     return (
         f"{content['image']}: ({x:.2f}, {y:.2f}, {z:.2f}) {content['unit']}{where}, heading "
         f"{content['heading_deg']:.0f} deg, {content['status']}, confidence "
-        f"{content['confidence']:.2f}{inliers}, {content['seconds']:.2f} s"
+        f"{confidence:.2f}{inliers}, {content['seconds']:.2f} s"
     )

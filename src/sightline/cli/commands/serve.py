@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,11 @@ class ServeOptions:
     """Port to listen on; 0 takes a free one."""
     run: str | None = None
     """The run whose network proposes; the best by validation otherwise."""
+    min_confidence: float | None = None
+    """Say "don't know" instead of an answer less likely than this to be within the radius."""
+    max_wrong: float | None = None
+    """The same, from the confidence on that keeps wrong answers under this share of the photos;
+    for places that were calibrated (`sightline calibrate`)."""
     limits: Annotated[ServerSettings, tyro.conf.arg(name="")] = field(
         default_factory=ServerSettings
     )
@@ -42,6 +48,9 @@ def run(arguments: Sequence[str]) -> int:
         port=options.port,
         run=options.run,
         settings=options.limits,
+        min_confidence=options.min_confidence,
+        max_wrong=options.max_wrong,
         on_ready=lambda address: print(f"dashboard: {address}", flush=True),
+        on_note=lambda note: print(f"note: {note}", file=sys.stderr, flush=True),
     )
     return 0

@@ -8,11 +8,12 @@ rotations held (Carlone et al. 2015, Sec. III). Weights of outliers fall round b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sightline.errors import GeometryError
+from sightline.geometry.pose import Pose
 from sightline.geometry.pose_graph.graph import PoseGraph, Rows
 from sightline.geometry.pose_graph.normal import ABSENT, NormalEquations, step_columns
 from sightline.geometry.pose_graph.robust import Loss, robust_loss
@@ -27,6 +28,9 @@ _SCALE = 2.8
 _LOOSE = 20.0
 #: Least share of the typical scale that a scale begins with; the linear problem may go below 0.
 _LEAST_SCALE = 0.05
+#: Shortest typical step from frame to frame, in standard deviations of a prior's centre: priors
+#: cannot tell a shorter one from none at all.
+_LEAST_STEP = 0.1
 
 
 def first_guess(graph: PoseGraph, prior_loss: Loss, relative_loss: Loss) -> State:
@@ -125,13 +129,17 @@ def _centres(
     graph: PoseGraph, rotation: Array, prior_loss: Loss, relative_loss: Loss
 ) -> tuple[Array, Array]:
     """Return (N, 3) centres and (K,) scales with the rotations held."""
-    metric = graph.relative.metric
+    given = graph.priors.world_from_cam
+    # What the terms hardly determine shrinks to 0: that must not be a far-off origin.
+    middle = np.median(given.translation, axis=0)
+    near = replace(graph.priors, world_from_cam=Pose(given.q_wxyz, given.translation - middle))
+    graph, metric = replace(graph, priors=near), graph.relative.metric
     frame_at, scale_at, size = layout(graph, 3)
     unit = np.where(metric, 1.0, _typical_scale(graph))
     kinds = _centre_terms(graph, rotation, unit, (frame_at, scale_at), (prior_loss, relative_loss))
     solution = _solve(kinds, size)[:, 0]
     found = np.where(metric, 1.0, unit * np.append(solution, 0.0)[scale_at])
-    return solution[step_columns(frame_at, 3)], np.maximum(found, _LEAST_SCALE * unit)
+    return middle + solution[step_columns(frame_at, 3)], np.maximum(found, _LEAST_SCALE * unit)
 
 
 def _centre_terms(
@@ -224,9 +232,11 @@ def _typical_scale(graph: PoseGraph) -> float:
         return 1.0
     centres = priors.world_from_cam.translation[first]
     steps = np.linalg.norm(np.diff(centres, axis=0), axis=1) / np.diff(frames)
+    least = _LEAST_STEP * np.median(_sigma(priors.covariance, 0))
+    step = max(float(np.median(steps)), float(least))
     lengths = np.linalg.norm(relative.b_from_a.translation, axis=1)
     lengths = lengths[free] / np.abs(relative.b - relative.a)[free]
-    return max(float(np.median(steps) / np.median(lengths)), 1e-9)
+    return step / float(np.median(lengths))
 
 
 def _joined(first: Rows, second: Rows) -> Rows:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sightline.errors import MediaError
 from sightline.geometry.rotation import Array
+from sightline.media.photo import photo_size
 
 #: Longer side in pixels of the picture that is measured, as in ``doctor.sharpness``.
 MEASURED_SIDE_PX = 640
@@ -29,8 +30,8 @@ class PictureFacts:
     """What one picture is like; grey levels run from 0 to 255.
 
     Attributes:
-        width: Of the file, in pixels.
-        height: Of the file, in pixels.
+        width: Of the picture held upright, in pixels.
+        height: The same.
         sharpness: Variance of the Laplacian at 640 pixels or fewer; low means blurred.
         contrast: Standard deviation of the grey levels.
         brightness: Median grey level.
@@ -59,7 +60,6 @@ def measure_picture(path: Path) -> PictureFacts:
 
     try:
         with Image.open(path) as image:
-            size = image.size
             # JPEG can be decoded at 1/2 or 1/4 straight away; the whole file is read all the same.
             image.draft("L", (MEASURED_SIDE_PX, MEASURED_SIDE_PX))
             grey = np.asarray(image.convert("L"), dtype=np.uint8)
@@ -74,7 +74,7 @@ def measure_picture(path: Path) -> PictureFacts:
         grey = np.asarray(
             cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8
         )
-    return _facts(grey, *size)
+    return _facts(grey, *photo_size(path))
 
 
 def _facts(grey: NDArray[np.uint8], width: int, height: int) -> PictureFacts:

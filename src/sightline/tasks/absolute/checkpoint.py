@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sightline.errors import InputError
-from sightline.geometry import Pose
-from sightline.learning.cache import FrameSize
+from sightline.geometry import Camera, Pose
+from sightline.learning.cache import FrameSize, read_frames
 from sightline.learning.runs import CONFIG, WEIGHTS, load_weights, save_weights
 from sightline.tasks.absolute.config import AbsoluteConfig, read_config
 from sightline.tasks.absolute.doubt import predict_with_spread
@@ -63,18 +64,39 @@ class AbsoluteModel:
 
     def predict_frames(self, frames: NDArray[np.uint8], batch: int = 32) -> Pose:
         """Return (N,) world_from_cam poses of (N, height, width, 3) frames of the right size."""
-        device = next(self.network.parameters()).device
-        rotations, translations = [], []
-        with torch.inference_mode():
-            for start in range(0, len(frames), batch):
-                part = torch.from_numpy(np.ascontiguousarray(frames[start : start + batch]))
-                inputs = self.network.backbone.contract.normalise(part.permute(0, 3, 1, 2))
-                q_wxyz, translation = self.network.decode(self.network(inputs.to(device)))
-                rotations.append(q_wxyz.double().cpu().numpy())
-                translations.append(translation.double().cpu().numpy())
-        if not rotations:
+        contract = self.network.backbone.contract
+        answers = []
+        for start in range(0, len(frames), batch):
+            part = torch.from_numpy(np.ascontiguousarray(frames[start : start + batch]))
+            answers.append(self.answer(contract.normalise(part.permute(0, 3, 1, 2))))
+        if not answers:
             return Pose.stack([])
-        return Pose(np.concatenate(rotations), np.concatenate(translations))
+        return Pose(
+            np.concatenate([pose.q_wxyz for pose in answers]),
+            np.concatenate([pose.translation for pose in answers]),
+        )
+
+    def answer(self, inputs: Tensor) -> Pose:
+        """Return (N,) world_from_cam poses of (N, 3, height, width) normalised images."""
+        with torch.inference_mode():
+            device = next(self.network.parameters()).device
+            q_wxyz, translation = self.network.decode(self.network(inputs.to(device)))
+        return Pose(q_wxyz.double().cpu().numpy(), translation.double().cpu().numpy())
+
+    def predict_files(
+        self,
+        files: Sequence[Path],
+        frames: NDArray[np.uint8] | None = None,
+        cameras: Sequence[Camera | None] = (),
+    ) -> Pose:
+        """Return (N,) world_from_cam poses of image files.
+
+        Args:
+            files: Of any size and shape.
+            frames: (N, height, width, 3) of them in the network's size; read where not given.
+            cameras: Not asked: this network answers by what the frame shows alone.
+        """
+        return self.predict_frames(read_frames(files, self.size) if frames is None else frames)
 
 
 def ready(network: PoseRegressor, config: AbsoluteConfig) -> AbsoluteModel:

@@ -37,14 +37,15 @@ RADIUS_SHARE = 1 / 6
 NAMES: dict[Kind, tuple[str, ...]] = {
     "refined": (
         "inliers", "share", "support", "coverage", "similarity", "error", "deviation", "halves",
-        "rival", "network",
+        "rival", "network", "no_network",
     ),
     "regressed": ("spread", "similarity"),
 }  # fmt: skip
 
-#: 1 where more may only speak for an answer, -1 where it may only speak against it.
+#: 1 where more may only speak for an answer, -1 where it may only speak against it, 0 where that is
+#: open.
 SIGNS: dict[Kind, tuple[int, ...]] = {
-    "refined": (1, 1, 1, 1, 1, -1, -1, -1, -1, -1),
+    "refined": (1, 1, 1, 1, 1, -1, -1, -1, -1, -1, 0),
     "regressed": (-1, 1),
 }
 
@@ -52,11 +53,12 @@ _FOLDS = 5
 
 
 def refined_vector(evidence: PoseEvidence, network_apart: float | None, radius: float) -> Array:
-    """Return (10,) what is weighed for an answer of the map: bounded, on scales of about one.
+    """Return (11,) what is weighed for an answer of the map: bounded, on scales of about one.
 
     Args:
         evidence: Lengths in the unit of ``radius``.
-        network_apart: Distance to the network's centre; None without a network.
+        network_apart: Distance to the network's centre; None where no network answered, which has a
+            weight of its own: it is no agreement.
         radius: Within it an answer is right.
     """
     rival = evidence.rival if evidence.rival_apart > radius else 0.0
@@ -72,6 +74,7 @@ def refined_vector(evidence: PoseEvidence, network_apart: float | None, radius: 
             _log_length(evidence.halves, radius),
             min(rival, 1.0),
             0.0 if network_apart is None else math.log1p(min(network_apart / radius, 100.0)),
+            1.0 if network_apart is None else 0.0,
         ]
     )
 
@@ -126,7 +129,9 @@ class Weights:
 #: second-walk answers of small networks that were right, 6 of 80 in two demos; their doubt weighs
 #: nothing until a place is calibrated.
 SHIPPED: dict[Kind, Weights] = {
-    "refined": Weights((-8.225, 0.0, 15.554, 11.431, 3.497, 0.0, 0.0, -0.365, 0.0, -6.398, 0.0)),
+    "refined": Weights(
+        (-8.225, 0.0, 15.554, 11.431, 3.497, 0.0, 0.0, -0.365, 0.0, -6.398, 0.0, 0.0)
+    ),
     "regressed": Weights((-2.512, 0.0, 0.0)),
 }
 

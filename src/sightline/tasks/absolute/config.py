@@ -16,6 +16,22 @@ from sightline.records.files import read_toml, write_toml
 #: Scene coordinates: pixels of the network's image, each way, that share one point.
 CELL_PX = 8
 
+_REGRESSORS = ("posenet", "mapnet")
+#: Settings of what is learned from frames without poses, where there are such.
+_OF_UNLABELLED = tuple(
+    f"unlabelled_{name}" for name in ("odometry", "unit", "weight", "fps", "skip")
+)
+#: Settings that some models alone listen to.
+_LISTENERS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("backbone", "weights", "freeze", "head", "rotation"), _REGRESSORS),
+    **dict.fromkeys(("loss", "alpha", "precision"), _REGRESSORS),
+    **dict.fromkeys(("learn_weights", "beta", "gamma", "step", "skip"), ("mapnet",)),
+    **dict.fromkeys(("unlabelled", *_OF_UNLABELLED), ("mapnet",)),
+    **dict.fromkeys(
+        ("regions", "reprojection", "max_error", "min_inliers"), ("scene_coordinates",)
+    ),
+}
+
 
 @dataclass(frozen=True)
 class AbsoluteConfig(FitConfig):
@@ -27,7 +43,8 @@ class AbsoluteConfig(FitConfig):
     backbone: str = "resnet34"
     """Any torchvision classifier (googlenet, resnet34, efficientnet_b7 ...), or compact."""
     weights: str = "imagenet"
-    """imagenet (downloaded once), a .pth or .safetensors FILE, or none: train from scratch."""
+    """imagenet (downloaded once), a .pth or .safetensors FILE, another place's RUN folder (its
+    backbone), or none: train from scratch."""
     freeze: bool = False
     """Keep the backbone as it is and train the head alone (the paper's trainable counts)."""
     head: Literal["auto", "linear", "mlp"] = "auto"
@@ -51,6 +68,20 @@ class AbsoluteConfig(FitConfig):
     """MapNet: frames in a tuple (s)."""
     skip: int = 1
     """MapNet: how far apart they are in the part's own frames, in video order (k)."""
+    unlabelled: Path | None = None
+    """MapNet+: a video or a folder of photos of the place whose poses nobody knows: its relative
+    poses are learned beside the training frames' poses."""
+    unlabelled_odometry: Path | None = None
+    """MapNet+: the trajectory of its camera, a TUM file or a poses.csv (of photos: by name);
+    its frames are matched where there is none."""
+    unlabelled_unit: Literal["m", "arbitrary"] = "m"
+    """MapNet+: unit of that trajectory; arbitrary: its lengths count beside one another alone."""
+    unlabelled_weight: float = 1.0
+    """MapNet+: weight of its relative poses."""
+    unlabelled_fps: float = 2.0
+    """MapNet+: frames a second taken of the video; a folder's photos count as so many a second."""
+    unlabelled_skip: int = 3
+    """MapNet+: how far apart the frames of its tuples are."""
     regions: int = 64
     """Scene coordinates: regions of the place that a cell chooses from before it says where."""
     reprojection: float = 5.0
@@ -75,6 +106,9 @@ class AbsoluteConfig(FitConfig):
     """The same about the camera's horizontal axis."""
     augment_roll_deg: float = 0.0
     """The same about the optical axis."""
+    augment_shift: float = 0.0
+    """Largest step of the camera along each of its axes, in the place's unit, the picture warped by
+    the depth of the map's points: exact on flat walls, drawn out at edges. 0 = none."""
     augment_resolution: float = 1.5
     """Frames for rotation augmentation are cached this much larger, to stay sharp when warped."""
 
@@ -85,6 +119,9 @@ class AbsoluteConfig(FitConfig):
             "alpha": self.alpha >= 0,
             "step": self.step >= 2,
             "skip": self.skip >= 1,
+            "unlabelled_weight": self.unlabelled_weight > 0,
+            "unlabelled_fps": 0 < self.unlabelled_fps <= 1000,
+            "unlabelled_skip": self.unlabelled_skip >= 1,
             "regions": 2 <= self.regions <= 4096,
             "reprojection": self.reprojection >= 0,
             "max_error": 0 < self.max_error <= 1,
@@ -95,9 +132,56 @@ class AbsoluteConfig(FitConfig):
             "augment_yaw_deg": 0 <= self.augment_yaw_deg <= 60,
             "augment_pitch_deg": 0 <= self.augment_pitch_deg <= 60,
             "augment_roll_deg": 0 <= self.augment_roll_deg <= 180,
+            "augment_shift": self.augment_shift >= 0,
             "augment_resolution": 1 <= self.augment_resolution <= 4,
         }
         refuse(self, wanted)
+        cells = (self.width // CELL_PX) * (self.height // CELL_PX)
+        if self.model == "scene_coordinates" and self.min_inliers > cells:
+            raise InputError(
+                f"min_inliers of at most {cells} is wanted ({self.width}x{self.height} pixels have "
+                f"so many cells), {self.min_inliers} came; lower it, or raise width and height"
+            )
+
+    def refuse_ignored(self) -> None:
+        """Refuse settings that would change nothing.
+
+        A run that is there is read without this: it may be older than a rule.
+
+        Raises:
+            InputError: Names those that were set and that the model does not listen to.
+        """
+        usual = {f.name: f.default for f in dataclasses.fields(self)}
+        deaf = [
+            name
+            for name, models in _LISTENERS.items()
+            if self.model not in models and getattr(self, name) != usual[name]
+        ]
+        if not deaf:
+            self._refuse_alone(usual)
+            return
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in deaf)
+        models = (*_REGRESSORS, "scene_coordinates")
+        able = [m for m in models if all(m in _LISTENERS[name] for name in deaf)]
+        others = f", or train --model {' or '.join(able)}" if able else ""
+        raise InputError(
+            f"settings that --model {self.model} listens to are wanted, {flags} came; "
+            f"leave that out{others}"
+        )
+
+    def _refuse_alone(self, usual: Mapping[str, Any]) -> None:
+        """Refuse settings of unlabelled frames or of a trajectory where there is none."""
+        set_ = [name for name in _OF_UNLABELLED if getattr(self, name) != usual[name]]
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in set_)
+        if set_ and self.unlabelled is None:
+            raise InputError(
+                f"--unlabelled VIDEO or FOLDER is wanted with {flags}; add it, or leave that out"
+            )
+        if "unlabelled_unit" in set_ and self.unlabelled_odometry is None:
+            raise InputError(
+                "--unlabelled-odometry FILE is wanted with --unlabelled-unit; matched frames "
+                "give no unit anyway: leave it out"
+            )
 
     def _whole_cells(self, side: int) -> bool:
         """Return whether a side has no part of a cell left over."""
@@ -106,8 +190,10 @@ class AbsoluteConfig(FitConfig):
     @property
     def run_name(self) -> str:
         """What a run is called where the user gives no name."""
-        own = self.model == "scene_coordinates"  # its network is no backbone
-        return self.model if own else f"{self.model}-{self.backbone}"
+        if self.model == "scene_coordinates":  # its network is no backbone
+            return self.model
+        model = self.model if self.unlabelled is None else f"{self.model}_plus"
+        return f"{model}-{self.backbone}"
 
     @property
     def augments_pixels(self) -> bool:
@@ -116,8 +202,9 @@ class AbsoluteConfig(FitConfig):
 
     @property
     def augments_rotation(self) -> bool:
-        """Whether training turns the camera by homography."""
-        return max(self.augment_yaw_deg, self.augment_pitch_deg, self.augment_roll_deg) > 0
+        """Whether training turns the camera by homography, or moves it by depth."""
+        turns = (self.augment_yaw_deg, self.augment_pitch_deg, self.augment_roll_deg)
+        return max(*turns, self.augment_shift) > 0
 
     @property
     def head_kind(self) -> Literal["linear", "mlp"]:
@@ -154,7 +241,7 @@ def scratch_config(
             clip_norm=1.0,
             threads=1,
         )
-    return AbsoluteConfig(
+    config = AbsoluteConfig(
         model=model,
         backbone="compact",
         weights="none",
@@ -164,20 +251,19 @@ def scratch_config(
         rotation="6d",
         loss="l2",
         dropout=0.2,
-        alpha=0.3 if model == "mapnet" else 1.0,
-        step=3,
-        skip=8,
-        batch=8 if model == "mapnet" else 16,
         augment_colour=0.25,
         augment_yaw_deg=20.0,
         augment_pitch_deg=6.0,
         augment_roll_deg=4.0,
         epochs=0,
         max_seconds=max_seconds,
-        learning_rate=1e-3 if model == "mapnet" else 2e-3,
+        learning_rate=2e-3,
         clip_norm=1.0,
         threads=1,
     )
+    if model == "posenet":
+        return config
+    return dataclasses.replace(config, alpha=0.3, skip=8, batch=8, learning_rate=1e-3)
 
 
 def write_config(path: Path, config: AbsoluteConfig, **tables: Mapping[str, Any]) -> None:

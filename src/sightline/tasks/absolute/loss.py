@@ -207,9 +207,9 @@ class MapNetLoss(nn.Module):
         ops, kind = self._ops, self._kind
         position = distance(raw[:, :3] - translation, kind)
         rotation = distance(ops.absolute(raw[:, 3:], q_wxyz), kind)
-        i, j = self._pairs(len(raw), raw.device)
-        estimated = self._relative(ops.predicted(raw[:, 3:]), raw[:, :3], i, j)
-        true = self._relative(ops.true(q_wxyz), translation, i, j)
+        pairs = pairs_in_tuples(len(raw), self._step, raw.device)
+        estimated = relative_poses(ops, ops.predicted(raw[:, 3:]), raw[:, :3], pairs)
+        true = relative_poses(ops, ops.true(q_wxyz), translation, pairs)
         relative_rotation = distance(ops.difference(estimated[0], true[0]), kind)
         relative_position = distance(estimated[1] - true[1], kind)
         loss = self._weigh(position, rotation)
@@ -224,6 +224,11 @@ class MapNetLoss(nn.Module):
             "loss": loss,
         }
 
+    def weighed(self, position: Tensor, rotation: Tensor) -> Tensor:
+        """Return two terms put together by the weights as they are, which learn nothing of it."""
+        beta, gamma = self.beta.detach(), self.gamma.detach()
+        return position * torch.exp(-beta) + rotation * torch.exp(-gamma)
+
     def _weigh(self, position: Tensor, rotation: Tensor) -> Tensor:
         return (
             position * torch.exp(-self.beta)
@@ -232,20 +237,27 @@ class MapNetLoss(nn.Module):
             + self.gamma
         )
 
-    def _relative(
-        self, rotation: Tensor, translation: Tensor, i: Tensor, j: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return rotation and translation of ``i_from_j``: composed with i's inverse."""
-        moved = translation[j] - translation[i]
-        return (
-            self._ops.relative(rotation[i], rotation[j]),
-            self._ops.rotate_back(rotation[i], moved),
-        )
 
-    def _pairs(self, frames: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return the indices of all pairs i != j within each tuple."""
-        within = torch.arange(self._step, device=device)
-        a, b = torch.cartesian_prod(within, within).T
-        a, b = a[a != b], b[a != b]
-        first = torch.arange(0, frames, self._step, device=device)[:, None]
-        return (first + a).flatten(), (first + b).flatten()
+def relative_poses(
+    ops: RotationOps, rotation: Tensor, translation: Tensor, pairs: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Return rotations and (P, 3) translations of ``i_from_j``: composed with i's inverse.
+
+    Args:
+        ops: How rotations are composed.
+        rotation: (N, ...) world_from_cam rotations, as ``ops`` takes them.
+        translation: (N, 3) centres.
+        pairs: (P,) i and (P,) j.
+    """
+    i, j = pairs
+    moved = translation[j] - translation[i]
+    return ops.relative(rotation[i], rotation[j]), ops.rotate_back(rotation[i], moved)
+
+
+def pairs_in_tuples(frames: int, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the indices of all pairs i != j within each tuple of frames that lie side by side."""
+    within = torch.arange(step, device=device)
+    a, b = torch.cartesian_prod(within, within).T
+    a, b = a[a != b], b[a != b]
+    first = torch.arange(0, frames, step, device=device)[:, None]
+    return (first + a).flatten(), (first + b).flatten()

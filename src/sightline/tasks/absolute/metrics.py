@@ -1,7 +1,7 @@
 """Scores of saved predictions; nothing here knows a model.
 
-``predictions.csv`` has one row a frame: image, split, the true pose and the predicted one; the
-numbers of a frame without an answer are left empty.
+``predictions.csv`` has one row a frame: image, split, the true pose and the predicted one, which is
+left empty where there was no answer.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ from scipy.spatial import KDTree
 
 from sightline.errors import GeometryError, InputError
 from sightline.geometry import Pose
-from sightline.geometry.rotation import Array, rotation_angle_deg
+from sightline.geometry.rotation import Array, mean_rotation, rotation_angle_deg
 from sightline.records.files import write_text
 
 _POSE = ("qw", "qx", "qy", "qz", "x", "y", "z")
@@ -54,6 +54,7 @@ class Predictions:
         true: (N,) world_from_cam.
         predicted: (N,) world_from_cam.
         unanswered: (name, part) of the frames that got no answer; they are none of the N.
+        unanswered_true: (len(unanswered),) their true world_from_cam.
     """
 
     images: tuple[str, ...]
@@ -61,11 +62,17 @@ class Predictions:
     true: Pose
     predicted: Pose
     unanswered: tuple[tuple[str, str], ...] = ()
+    unanswered_true: Pose = field(default_factory=lambda: Pose.stack([]))
 
     def __post_init__(self) -> None:
         counts = {len(self.images), len(self.splits), len(self.true), len(self.predicted)}
         if len(counts) != 1:
             raise InputError(f"one pose of each kind an image is wanted, {sorted(counts)} came")
+        if len(self.unanswered) != len(self.unanswered_true):
+            raise InputError(
+                f"true poses of all {len(self.unanswered)} frames without an answer are wanted, "
+                f"{len(self.unanswered_true)} came"
+            )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -77,18 +84,25 @@ class Predictions:
         """Return a model's answers, those without a pose apart."""
         poses = [predicted[i] for i in range(len(predicted))]
         index = np.array([i for i, pose in enumerate(poses) if pose is not None], dtype=np.int64)
+        without = np.array([i for i, pose in enumerate(poses) if pose is None], dtype=np.int64)
         return cls(
             tuple(images[i] for i in index),
             tuple(splits[i] for i in index),
             true[index],
             Pose.stack([pose for pose in poses if pose is not None]),
-            tuple((images[i], splits[i]) for i, pose in enumerate(poses) if pose is None),
+            tuple((images[i], splits[i]) for i in without),
+            true[without],
         )
 
     @property
     def all_splits(self) -> tuple[str, ...]:
         """The part of every frame, answered or not."""
         return (*self.splits, *(split for _, split in self.unanswered))
+
+    @property
+    def all_true(self) -> Pose:
+        """The true pose of every frame, the answered ones first."""
+        return _joined(self.true, self.unanswered_true)
 
     def scores(self) -> dict[str, Any]:
         """Return :func:`scores`; errors are of the answered frames, shares of all.
@@ -108,12 +122,14 @@ class Predictions:
     def of_split(self, split: str) -> Predictions:
         """Return the frames of one part."""
         index = np.array([i for i, s in enumerate(self.splits) if s == split], dtype=np.int64)
+        without = [i for i, (_, s) in enumerate(self.unanswered) if s == split]
         return Predictions(
             tuple(self.images[i] for i in index),
             tuple(self.splits[i] for i in index),
             self.true[index],
             self.predicted[index],
-            tuple(item for item in self.unanswered if item[1] == split),
+            tuple(self.unanswered[i] for i in without),
+            self.unanswered_true[np.array(without, dtype=np.int64)],
         )
 
 
@@ -176,11 +192,31 @@ def nearest_frame(true: Pose, training: Pose) -> Pose:
     return training[np.asarray(index, dtype=np.int64)]
 
 
-def error_curve(errors: Array, points: int = 200) -> tuple[Array, Array]:
-    """Return (limits, share of frames within each), from zero to the largest error."""
+def mean_pose(training: Pose, count: int) -> Pose:
+    """Return the mean centre and rotation of the training poses, ``count`` times.
+
+    The baseline of not looking: a score that does not beat it has learned nothing.
+
+    Raises:
+        GeometryError: There are no training poses.
+    """
+    if len(training) == 0:
+        raise GeometryError("training poses are wanted for the constant baseline, none came")
+    q_wxyz, centre = mean_rotation(training.q_wxyz), training.translation.mean(axis=0)
+    return Pose(np.tile(q_wxyz, (count, 1)), np.tile(centre, (count, 1)))
+
+
+def error_curve(errors: Array, points: int = 200, frames: int | None = None) -> tuple[Array, Array]:
+    """Return (limits, share of frames within each), from zero to the largest error.
+
+    Args:
+        errors: Of the answered frames.
+        points: How many limits.
+        frames: How many were asked; as many as were answered where None.
+    """
     limits = np.linspace(0.0, float(np.max(errors, initial=0.0)), points)
-    within = np.searchsorted(np.sort(errors), limits, side="right") / max(len(errors), 1)
-    return limits, within
+    asked = len(errors) if frames is None else frames
+    return limits, np.searchsorted(np.sort(errors), limits, side="right") / max(asked, 1)
 
 
 def scores(predicted: Pose, true: Pose) -> dict[str, Any]:
@@ -213,8 +249,10 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     numbers = np.concatenate([_numbers(predictions.true), _numbers(predictions.predicted)], axis=1)
     for image, split, row in zip(predictions.images, predictions.splits, numbers, strict=True):
         writer.writerow([image, split, *(f"{value:.9f}" for value in row)])
-    for image, split in predictions.unanswered:
-        writer.writerow([image, split, *[""] * (2 * len(_POSE))])
+    for (image, split), row in zip(
+        predictions.unanswered, _numbers(predictions.unanswered_true), strict=True
+    ):
+        writer.writerow([image, split, *(f"{v:.9f}" for v in row), *[""] * len(_POSE)])
     write_text(path, stream.getvalue())
 
 
@@ -231,19 +269,40 @@ def read_predictions(path: Path) -> Predictions:
         raise InputError(f"{path} is wanted; run `sightline evaluate absolute RUN`") from error
     if not rows or tuple(rows[0]) != PREDICTIONS_COLUMNS:
         raise InputError(f"{path}: columns {','.join(PREDICTIONS_COLUMNS)} are wanted")
-    body = [row for row in rows[1:] if any(row[2:])]
-    unanswered = tuple((row[0], row[1]) for row in rows[1:] if len(row) > 1 and not any(row[2:]))
+    half = 2 + len(_POSE)
+    body = [row for row in rows[1:] if any(row[half:])]
+    without = [row for row in rows[1:] if row and not any(row[half:])]
+    if any(not any(row[2:half]) for row in without):  # the form of before
+        raise InputError(
+            f"{path}: a true pose of every frame is wanted, {without[0][0]} has none; run "
+            "`sightline evaluate absolute RUN` again"
+        )
     try:
         numbers = np.array([row[2:] for row in body], dtype=np.float64).reshape(len(body), 14)
         true, predicted = _pose(numbers[:, :7]), _pose(numbers[:, 7:])
+        rest = np.array([row[2:half] for row in without], dtype=np.float64).reshape(-1, 7)
+        unanswered_true = _pose(rest)
     except (ValueError, GeometryError) as error:
         raise InputError(f"{path}: fourteen finite numbers a row are wanted ({error})") from error
-    names, splits = tuple(row[0] for row in body), tuple(row[1] for row in body)
-    return Predictions(names, splits, true, predicted, unanswered)
+    return Predictions(
+        tuple(row[0] for row in body),
+        tuple(row[1] for row in body),
+        true,
+        predicted,
+        tuple((row[0], row[1]) for row in without),
+        unanswered_true,
+    )
 
 
 def _numbers(pose: Pose) -> Array:
     return np.concatenate([pose.q_wxyz, pose.translation], axis=1)
+
+
+def _joined(first: Pose, second: Pose) -> Pose:
+    return Pose(
+        np.concatenate([first.q_wxyz, second.q_wxyz]),
+        np.concatenate([first.translation, second.translation]),
+    )
 
 
 def _pose(numbers: NDArray[np.float64]) -> Pose:

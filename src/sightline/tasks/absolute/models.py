@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sightline.geometry import Camera
 from sightline.learning.cache import FrameSize
 from sightline.learning.runs import CONFIG
 from sightline.tasks.absolute.config import AbsoluteConfig, read_config
@@ -31,6 +32,20 @@ class PoseModel(Protocol):
 
     def predict_frames(self, frames: NDArray[np.uint8], batch: int = 32) -> PosePredictions:
         """Return N poses of (N, height, width, 3) frames of its size."""
+
+    def predict_files(
+        self,
+        files: Sequence[Path],
+        frames: NDArray[np.uint8] | None = None,
+        cameras: Sequence[Camera | None] = (),
+    ) -> PosePredictions:
+        """Return N poses of image files.
+
+        Args:
+            files: Of any size and shape.
+            frames: (N, height, width, 3) of them in its size; read where not given.
+            cameras: N of the whole pictures, None for one that is not known.
+        """
 
 
 def load_model(run_dir: str | Path) -> PoseModel:

@@ -38,6 +38,8 @@ _LEAST_TO_JUDGE = 8
 _WHOLE = 0.8
 #: How much the data may change a doubt that was given, either way.
 _LEAST_CHANGE, _MOST_CHANGE = 0.3, 10.0
+#: Standard deviation of a step that odometry ties, as a share of its length.
+_DRIFT = 0.05
 #: A network's doubt before it is judged: this share of the walk's own spread, and an angle.
 _NETWORK_SHARE, _NETWORK_DEG = 0.2, 10.0
 
@@ -108,11 +110,15 @@ class Smoothed:
         poses: N world_from_cam; None where nothing says where the frame was taken.
         weights: (N,) how much the frame's own answer still counts, 0 to 1; 0 where it had none.
         position_sigma: What the answers' doubt was judged to be, (N,), in the world's unit.
+        step_sigma: (N - 1,) about how far each coordinate may stray from a frame to the next:
+            hardly where odometry ties them, as far as people walk where it is lost; infinite where
+            nothing ties them.
     """
 
     poses: list[Pose | None]
     weights: Array
     position_sigma: Array
+    step_sigma: Array
 
 
 def smooth(
@@ -140,7 +146,8 @@ def smooth(
             f"{len(timestamps_s)} came"
         )
     if not len(answers.frames):
-        return Smoothed([None] * count, np.zeros(count), answers.position_sigma)
+        apart = np.full(max(count - 1, 0), np.inf)
+        return Smoothed([None] * count, np.zeros(count), answers.position_sigma, apart)
     walking = _walking(odometry, answers.frames, np.asarray(timestamps_s, dtype=np.float64), config)
     relative = RelativePoses.union([odometry.relative, walking])
 
@@ -159,7 +166,17 @@ def smooth(
     weights = np.zeros(count)
     weights[answers.frames] = found.prior_weights
     poses = [found.world_from_cam[i] if found.determined[i] else None for i in range(count)]
-    return Smoothed(poses, weights, answers.position_sigma)
+    step_sigma = _step_sigma(odometry, walking, found)
+    return Smoothed(poses, weights, answers.position_sigma, step_sigma)
+
+
+def _step_sigma(odometry: Odometry, walking: RelativePoses, found: PoseGraphSolution) -> Array:
+    """Return (N - 1,) how far each coordinate may stray from a frame to the next."""
+    length = np.linalg.norm(np.diff(found.world_from_cam.translation, axis=0), axis=1)
+    sigma = np.where(odometry.tied(), _DRIFT * length, np.inf)
+    sigma[walking.a] = np.sqrt(walking.covariance[:, 0, 0])
+    both: Array = np.where(found.determined[:-1] & found.determined[1:], sigma, np.inf)
+    return both
 
 
 def _walking(

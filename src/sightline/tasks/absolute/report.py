@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from sightline.geometry import Pose
-from sightline.geometry.rotation import Array
 from sightline.learning.fit import HISTORY, read_history
 from sightline.records import Place, stack_poses
 from sightline.records.figures import new_figure, save_figure
@@ -18,6 +17,7 @@ from sightline.records.files import read_toml, write_text
 from sightline.records.tables import markdown_table
 from sightline.tasks.absolute.metrics import (
     RECALL_THRESHOLDS,
+    PoseErrors,
     Predictions,
     error_curve,
     nearest_frame,
@@ -43,6 +43,9 @@ def score_rows(metrics: dict[str, Any]) -> list[tuple[str, ...]]:
             rows.append(("", "with the pose graph", *_score_cells(table["pose_graph"])))
         if "nearest_frame" in table:
             rows.append(("", "nearest training frame", *_score_cells(table["nearest_frame"])))
+        if "nearest_frame_answered" in table:
+            copied = _score_cells(table["nearest_frame_answered"])
+            rows.append(("", "nearest training frame, of the answered", *copied))
     return rows
 
 
@@ -79,6 +82,7 @@ def write_card(run_dir: Path) -> Path:
         f"- Trained on {run.get('training_frames')} frames, chosen on "
         f"{run.get('validation_frames')}; {run.get('epochs')} epochs, {run.get('seconds')} s, "
         f"best epoch {run.get('best_epoch')}, seed {config['seed']}",
+        *_walk_lines(run, config),
         "- Knows this place only; "
         + (
             "an image in which too few cells agree gets no answer."
@@ -92,6 +96,19 @@ def write_card(run_dir: Path) -> Path:
         lines += [f"## {path.stem}", "", markdown_table(score_rows(metrics)), ""]
     write_text(run_dir / "card.md", "\n".join(lines))
     return run_dir / "card.md"
+
+
+def _walk_lines(run: dict[str, Any], config: dict[str, Any]) -> list[str]:
+    """Return the card's line on a walk without poses that was learned from."""
+    if "unlabelled_frames" not in run:
+        return []
+    lengths = "lengths in the place's unit" if run["unlabelled_metric"] else "lengths without unit"
+    return [
+        f"- Learned beside them from {run['unlabelled_frames']} frames without poses of "
+        f"`{Path(config['unlabelled']).name}`, weight {config['unlabelled_weight']:g}; motion: "
+        f"{run['unlabelled_motion']}, {lengths}, known of {run['unlabelled_moving']} frames in "
+        f"{run['unlabelled_pieces']} pieces"
+    ]
 
 
 def _recall_names() -> list[str]:
@@ -110,30 +127,29 @@ def _score_cells(table: dict[str, Any]) -> tuple[str, ...]:
 
 def _draw_error_curves(path: Path, predictions: Predictions, training: Pose, unit: str) -> Path:
     figure, axes = new_figure(10, 4, 2)
-    for split in split_names(predictions.splits):
+    for split in split_names(predictions.all_splits):
         part = predictions.of_split(split)
-        errors = pose_errors(part.predicted, part.true)
+        true = part.all_true
         colour = _SPLIT_COLOURS.get(split, _TRUE)
-        _curve(axes, errors.position, errors.rotation_deg, label=split or "frames", color=colour)
+        errors = pose_errors(part.predicted, part.true)
+        _curve(axes, errors, len(true), label=split or "frames", color=colour)
         if split in ("test", "walk"):
-            copied = pose_errors(nearest_frame(part.true, training), part.true)
+            copied = pose_errors(nearest_frame(true, training), true)
             style = {"color": _BASELINE, "linestyle": "--"}
-            label = f"{split}: nearest training frame"
-            _curve(axes, copied.position, copied.rotation_deg, label=label, **style)
+            _curve(axes, copied, len(true), label=f"{split}: nearest training frame", **style)
     for axis, name in zip(axes, (f"position error ({unit})", "rotation error (deg)"), strict=True):
         axis.set_xlabel(name)
         axis.set_ylabel("share of frames within")
         axis.set_ylim(0, 1.02)
         axis.set_xlim(left=0)
         axis.grid(alpha=0.3)
-    if len(predictions):  # else no curve has a name
-        axes[0].legend(loc="lower right", fontsize=8)
+    axes[0].legend(loc="lower right", fontsize=8)
     return save_figure(figure, path)
 
 
-def _curve(axes: list[Any], position: Array, rotation_deg: Array, **style: Any) -> None:
-    for axis, errors in zip(axes, (position, rotation_deg), strict=True):
-        axis.plot(*error_curve(errors), **style)
+def _curve(axes: list[Any], errors: PoseErrors, frames: int, **style: Any) -> None:
+    for axis, kind in zip(axes, (errors.position, errors.rotation_deg), strict=True):
+        axis.plot(*error_curve(kind, frames=frames), **style)
 
 
 def _draw_losses(path: Path, history: list[dict[str, float]]) -> Path:
@@ -156,15 +172,16 @@ def _draw_losses(path: Path, history: list[dict[str, float]]) -> Path:
 
 
 def _draw_trajectories(path: Path, predictions: Predictions, place: Place) -> Path:
-    shown = [s for s in split_names(predictions.splits) if s in ("test", "walk")]
+    shown = [s for s in split_names(predictions.all_splits) if s in ("test", "walk")]
     part = predictions.of_split(shown[0]) if shown else predictions
     figure, (axis,) = new_figure(7, 6, 1)
     plan = place.plan
     true, predicted = part.true.translation[:, :2], part.predicted.translation[:, :2]
+    silent = part.unanswered_true.translation[:, :2]
     if plan is not None:
         with Image.open(plan.image) as picture:
             axis.imshow(np.asarray(picture.convert("RGB")), alpha=0.6)
-        true, predicted = plan.to_px(true), plan.to_px(predicted)
+        true, predicted, silent = plan.to_px(true), plan.to_px(predicted), plan.to_px(silent)
         axis.set_xlim(-0.5, plan.width - 0.5)
         axis.set_ylim(plan.height - 0.5, -0.5)
         axis.set_axis_off()
@@ -177,6 +194,8 @@ def _draw_trajectories(path: Path, predictions: Predictions, place: Place) -> Pa
         axis.plot([a[0], b[0]], [a[1], b[1]], color=_PREDICTED, linewidth=0.6, alpha=0.5)
     axis.plot(*true.T, ".", color=_TRUE, markersize=4, label="true")
     axis.plot(*predicted.T, ".", color=_PREDICTED, markersize=4, label="predicted")
+    if len(silent):
+        axis.plot(*silent.T, "x", color=_BASELINE, markersize=4, label="no answer")
     axis.legend(loc="best", fontsize=8)
     axis.set_title(f"{shown[0] if shown else 'all'} frames: predicted and true positions")
     return save_figure(figure, path)

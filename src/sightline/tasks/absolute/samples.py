@@ -17,7 +17,12 @@ from sightline.geometry.rotation import Array
 from sightline.learning.backbones import InputContract
 from sightline.learning.cache import FrameCache, FrameSize
 from sightline.records import Place, PosedFrame, stack_poses
-from sightline.tasks.absolute.augment import CameraRotation, change_colour, random_turns
+from sightline.tasks.absolute.augment import (
+    CameraRotation,
+    FrameDepths,
+    change_colour,
+    random_turns,
+)
 from sightline.tasks.absolute.config import AbsoluteConfig
 
 
@@ -90,7 +95,9 @@ class PoseBatches:
         statistics: TranslationStatistics,
         *,
         rotation: CameraRotation | None = None,
+        depths: FrameDepths | None = None,
         features: NDArray[np.float32] | None = None,
+        tuples: NDArray[np.int64] | None = None,
     ) -> None:
         """Pair frames with their images by name.
 
@@ -101,7 +108,9 @@ class PoseBatches:
             config: Tuples, batch size, augmentation, seed.
             statistics: How translations are standardised.
             rotation: Turns the camera, where the configuration asks for that.
+            depths: Of the frames; moves the camera too, where it asks for that.
             features: (cache rows, F) frozen features, instead of images.
+            tuples: (T, s) frames of each tuple; made as the configuration says where None.
 
         Raises:
             TrainingError: Too few frames for one tuple.
@@ -111,11 +120,11 @@ class PoseBatches:
         self._features = features
         self._contract = contract
         self._config = config
-        self._rotation = rotation
+        self._rotation, self._depths, self._scale = rotation, depths, statistics.scale
         poses = stack_poses(frames)
         self._translation = torch.from_numpy(statistics.standardise(poses.translation)).float()
         self._q_wxyz = poses.q_wxyz
-        self._tuples = frame_tuples(len(frames), config)
+        self._tuples = frame_tuples(len(frames), config) if tuples is None else tuples
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
@@ -126,10 +135,12 @@ class PoseBatches:
         generator = np.random.default_rng([self._config.seed, number])
         order = generator.permutation(len(self._tuples))
         for part in np.array_split(order, len(self)):
-            yield self._batch(self._tuples[part].reshape(-1), generator)
+            yield self.batch(part, generator)
 
-    def _batch(self, index: NDArray[np.int64], generator: np.random.Generator) -> PoseBatch:
-        q_wxyz = self._q_wxyz[index]
+    def batch(self, tuples: NDArray[np.int64], generator: np.random.Generator) -> PoseBatch:
+        """Return the batch of some tuples, augmented at random."""
+        index = self._tuples[tuples].reshape(-1)
+        q_wxyz, centres = self._q_wxyz[index], self._translation[torch.from_numpy(index)]
         if self._features is not None:
             inputs = torch.from_numpy(self._features[self._rows[index]])
         else:
@@ -139,16 +150,28 @@ class PoseBatches:
             if self._rotation is not None:
                 limits = (config.augment_yaw_deg, config.augment_pitch_deg, config.augment_roll_deg)
                 turns = random_turns(generator, len(index), limits)
-                inputs = self._rotation(inputs, torch.from_numpy(turns).float())
+                old_from_new = torch.from_numpy(turns).float()
+                if self._depths is None:
+                    inputs = self._rotation(inputs, old_from_new)
+                else:
+                    shift = generator.uniform(-1, 1, (len(index), 3)) * config.augment_shift
+                    shift_in_old = torch.from_numpy(shift).float()
+                    inputs = self._depths.moved(inputs, index, old_from_new, shift_in_old)
+                    centres = centres + self._in_world(q_wxyz, shift)
                 q_wxyz = turned(q_wxyz, turns)
             if config.augment_colour > 0:
                 inputs = change_colour(generator, inputs, config.augment_colour)
         return PoseBatch(
             inputs,
-            self._translation[torch.from_numpy(index)],
+            centres,
             torch.from_numpy(q_wxyz).float(),
             self._features is not None,
         )
+
+    def _in_world(self, q_wxyz: Array, shift: Array) -> Tensor:
+        """Return (N, 3) standardised steps in the world of shifts in the cameras' frames."""
+        world_from_cam = Pose(q_wxyz, np.zeros((len(q_wxyz), 3)))
+        return torch.from_numpy(world_from_cam.rotation.apply(shift) / self._scale).float()
 
 
 def turned(q_wxyz: Array, old_from_new: Array) -> Array:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 
 from sightline.errors import InputError, PlaceError
@@ -19,9 +18,8 @@ from sightline.learning.cache import FrameCache, cache_features, cache_frames
 from sightline.learning.fit import FitResult, backbone_precision, seed_everything
 from sightline.learning.runs import CONFIG, is_finished
 from sightline.records import Place, PosedFrame, read_poses_csv, stack_poses
-from sightline.records.cameras import common_camera
+from sightline.records.cameras import place_cameras
 from sightline.records.files import digest, read_toml, write_json
-from sightline.tasks.absolute.augment import CameraRotation
 from sightline.tasks.absolute.checkpoint import AbsoluteModel, load_run, ready
 from sightline.tasks.absolute.config import AbsoluteConfig, read_config
 from sightline.tasks.absolute.fitting import fit_run, run_table
@@ -49,6 +47,8 @@ from sightline.tasks.absolute.samples import (
     training_frames,
 )
 from sightline.tasks.absolute.smoothed_walk import score_smoothed
+from sightline.tasks.absolute.unlabelled import task as mapnet_plus
+from sightline.tasks.absolute.views import map_digest, training_views
 
 Progress = Callable[[str, float], None]
 
@@ -160,10 +160,12 @@ def train(
 
     Raises:
         PlaceError: The place has no training frames, or no map where scene coordinates want one.
-        InputError: The folder holds a run of another configuration or of other data.
+        InputError: The folder holds a run of another configuration or of other data, or a setting
+            is given that the model makes no use of.
         WeightsError: The backbone's weights cannot be had.
         TrainingError: Too few frames, or a non-finite loss.
     """
+    config.refuse_ignored()
     if config.model == "scene_coordinates":
         from sightline.tasks.absolute.scene.task import train_scene
 
@@ -171,8 +173,13 @@ def train(
     frames = training_frames(place)
     validation = in_video_order(place.registered("validation"))
     data = _data_digest(frames, validation)
+    if config.augment_shift > 0:
+        data = digest(data, map_digest(place))
+    if config.unlabelled is not None:
+        data = digest(data, mapnet_plus.walk_digest(config))
     if _is_finished(run_dir, config, data):
         return Run(run_dir, load_run(run_dir), None)
+    walk = mapnet_plus.open_walk(place, config, progress)
     seed_everything(config.seed)
     network = create_model(config)
     statistics = TranslationStatistics.of(stack_poses(frames))
@@ -185,19 +192,16 @@ def train(
         "total_parameters": network.total_parameters(),
     }
     progress(f"{config.backbone} weights: {network.backbone.weights_from}", 0.0)
-    batches, held_out = _prepare(place, config, network, (frames, validation), progress)
+    own, held_out = _prepare(place, config, network, (frames, validation), progress)
     task = AbsoluteTask(network, config, held_out)
-    result = fit_run(task, network, batches, config, run_dir, about, progress)
+    learning, batches, told = mapnet_plus.with_walk(place, walk, task, own, config, progress)
+    result = fit_run(learning, network, batches, config, run_dir, about | told, progress)
     return Run(run_dir, ready(network, config), result)
 
 
 def predict(model: PoseModel, images: Sequence[Path]) -> PosePredictions:
     """Return world_from_cam poses of N image files; None for one without an answer."""
-    from sightline.learning.cache import read_frame
-
-    if not images:
-        return Pose.stack([])
-    return model.predict_frames(np.stack([read_frame(path, model.size) for path in images]))
+    return model.predict_files(images)
 
 
 def evaluate(
@@ -224,12 +228,15 @@ def evaluate(
     model = load_model(run_dir)
     place = run_place(run_dir)
     suffix = "" if walk is None else f"-{walk.resolve().name}"
-    frames, folder = _frames_to_score(place, walk)
+    frames, folder, cameras = _frames_to_score(place, walk)
     cache_dir = place.cache_dir
     names = [f.image for f in frames]
     cache = cache_frames(folder, names, model.size, cache_dir, progress=progress)
     progress("predicting", 0.5)
-    predicted = model.predict_frames(cache.array[cache.rows(names)])
+    files = [folder / name for name in names]
+    predicted = model.predict_files(
+        files, cache.array[cache.rows(names)], [cameras.get(name) for name in names]
+    )
     splits = tuple(WALK if walk is not None else f.split for f in frames)
     saved = run_dir / f"predictions{suffix}.csv"
     write_predictions(saved, Predictions.of(names, splits, stack_poses(frames), predicted))
@@ -248,18 +255,28 @@ def evaluate(
 
 
 def score_predictions(predictions: Predictions, place: Place, run: str) -> dict[str, Any]:
-    """Return the scores of each part beside the nearest-training-frame baseline."""
+    """Return the scores of each part beside the nearest-training-frame baseline.
+
+    ``nearest_frame`` is of all frames of a part, as the shares of the network are;
+    ``nearest_frame_answered`` of those that it answered, as its errors are.
+    """
     order = in_video_order(place.registered())
     training = stack_poses([f for f in order if f.split == "train"])
     parts: dict[str, Any] = {}
     for split in split_names(predictions.all_splits):
         part = predictions.of_split(split)
         parts[split] = part.scores()
-        if len(part) and split not in ("train", ""):
-            baseline = nearest_frame(part.true, training)
-            parts[split]["nearest_frame"] = scores(baseline, part.true)
-            parts[split]["interleaved"] = interleaved(order, split)
+        if split in ("train", ""):
+            continue
+        parts[split]["nearest_frame"] = _copied(part.all_true, training)
+        if part.unanswered and len(part):
+            parts[split]["nearest_frame_answered"] = _copied(part.true, training)
+        parts[split]["interleaved"] = interleaved(order, split)
     return {"run": run, "unit": place.unit, "splits": parts}
+
+
+def _copied(true: Pose, training: Pose) -> dict[str, Any]:
+    return scores(nearest_frame(true, training), true)
 
 
 def interleaved(frames: Sequence[PosedFrame], split: str) -> bool:
@@ -304,16 +321,10 @@ def _prepare(
     size, source = network_size(config), source_size(config)
     everything = cache_frames(place.images_dir, names, size, place.cache_dir, progress=progress)
     training = everything
-    rotation = None
     if config.augments_rotation:
         own = [f.image for f in frames]
         training = cache_frames(place.images_dir, own, source, place.cache_dir, progress=progress)
-        camera = common_camera(place)
-        if camera is None:
-            with Image.open(place.images_dir / own[0]) as picture:
-                camera = Camera.guess(*picture.size)
-            progress("no camera in place.toml: a usual field of view is assumed", 0.0)
-        rotation = CameraRotation(camera, size, source)
+    rotation, depths = training_views(place, config, frames, progress)
     features = None
     if config.freeze and config.augments_pixels:
         progress("augmentation changes the pixels: frozen features are computed every epoch", 0.0)
@@ -326,6 +337,7 @@ def _prepare(
         config,
         TranslationStatistics.of(stack_poses(frames)),
         rotation=rotation,
+        depths=depths,
         features=features,
     )
     return batches, _held_out(validation, everything, features, config)
@@ -361,14 +373,22 @@ def _is_finished(run_dir: Path, config: AbsoluteConfig, data: str) -> bool:
         TrainingError: It holds a checkpoint that nothing says the origin of.
     """
     before = read_config(run_dir / CONFIG) if (run_dir / CONFIG).is_file() else None
-    return is_finished(run_dir, config, before, data, "poses or splits")
+    what = "poses or splits" if config.unlabelled is None else "poses, splits or unlabelled frames"
+    return is_finished(run_dir, config, before, data, what)
 
 
-def _frames_to_score(place: Place, walk: Path | None) -> tuple[list[PosedFrame], Path]:
+def _frames_to_score(
+    place: Place, walk: Path | None
+) -> tuple[list[PosedFrame], Path, dict[str, Camera]]:
+    """Return the frames, their folder, and the cameras of those whose camera is known."""
     if walk is None:
-        return in_video_order(place.registered()), place.images_dir
+        frames = in_video_order(place.registered())
+        return frames, place.images_dir, place_cameras(place, [f.image for f in frames])
     frames = [f for f in read_poses_csv(walk / "poses.csv") if f.world_from_cam is not None]
     if not frames:
         raise InputError(f"{walk / 'poses.csv'} has no frame with a pose; nothing can be scored")
     images = walk / "images"
-    return in_video_order(frames), images if images.is_dir() else walk
+    cameras = {}
+    if (walk / "place.toml").is_file():  # the walk is a place itself
+        cameras = place_cameras(Place.open(walk), [f.image for f in frames])
+    return in_video_order(frames), images if images.is_dir() else walk, cameras

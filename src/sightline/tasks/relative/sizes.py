@@ -11,7 +11,6 @@ import numpy as np
 from PIL import Image
 
 from sightline.errors import GeometryError, InputError
-from sightline.geometry import Camera
 from sightline.records.views import RelativeEstimate, RelativeMethod, View
 from sightline.tasks.relative.config import CROP_PX, RelativeConfig
 
@@ -116,17 +115,8 @@ def resized_view(view: View, width: int, height: int, what: str) -> View:
         what: Goes into the key, so that features of one size are not taken for another's.
     """
     image = Image.fromarray(view.image).resize((width, height), Image.Resampling.LANCZOS)
-    camera = two_focal_lengths(view.camera).resized(width, height)
+    camera = view.camera.with_two_focals().resized(width, height)
     return View(np.asarray(image), camera, view.camera_source, _key(view, what))
-
-
-def two_focal_lengths(camera: Camera) -> Camera:
-    """Return the same camera in a model that can be stretched in one axis alone."""
-    numbers = (camera.fx, camera.fy, camera.cx, camera.cy)
-    if not camera.distortion:
-        return Camera("PINHOLE", camera.width, camera.height, numbers)
-    distortion = (*camera.distortion, 0.0, 0.0, 0.0)[:4]
-    return Camera("OPENCV", camera.width, camera.height, (*numbers, *distortion))
 
 
 def _key(view: View, what: str) -> str:

@@ -18,6 +18,7 @@ from sightline.tasks.absolute.metrics import Predictions
 History = Sequence[dict[str, float]]
 
 _TRUE, _PREDICTED, _FORBIDDEN = "#222222", "#d1495b", (0.82, 0.1, 0.1, 0.35)
+_START, _POINT = "#00798c", "#3d405b"
 _COLOURS = ("#00798c", "#d1495b", "#edae49", "#3d5a3d")
 
 
@@ -46,8 +47,35 @@ def draw_trajectories(
     figure, axes = new_figure(5.5 * len(predictions), 4.5, len(predictions))
     for axis, (name, part) in zip(axes, predictions, strict=True):
         to_px = _draw_ground(axis, place.plan, place.unit)
-        _draw_positions(axis, to_px(part.true), to_px(part.predicted), "predicted")
+        _draw_positions(
+            axis, to_px(part.true.translation), to_px(part.predicted.translation), "predicted"
+        )
         axis.set_title(name)
+    save_figure(figure, path)
+
+
+def draw_map(path: Path, place: Place, centres: Array, points: Array, title: str) -> None:
+    """Draw the camera's path from its start to its end, and sparse points from above.
+
+    Args:
+        path: The picture.
+        place: For its plan and unit.
+        centres: (N, 3) camera centres in video order.
+        points: (P, 3) points of the map; none are drawn where P is 0.
+        title: Above the picture.
+    """
+    figure, axes = new_figure(7.5, 5, 1)
+    axis = axes[0]
+    to_px = _draw_ground(axis, place.plan, place.unit)
+    if len(points):
+        axis.plot(*to_px(points).T, ".", color=_POINT, markersize=1, alpha=0.5)
+        axis.plot([], [], ".", color=_POINT, label="points")  # larger, for the legend
+    line = to_px(centres)
+    axis.plot(*line.T, color=_PREDICTED, linewidth=1.5, label="camera path")
+    axis.plot(*line[0], "o", color=_START, markersize=8, label="start")
+    axis.plot(*line[-1], "X", color=_TRUE, markersize=8, label="end")
+    axis.set_title(title)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, -0.12), ncols=4, fontsize=8)
     save_figure(figure, path)
 
 
@@ -62,25 +90,25 @@ def draw_walkable(
     for axis, (name, poses) in zip(axes, panels, strict=True):
         to_px = _draw_ground(axis, plan, unit)
         axis.imshow(shade)
-        _draw_positions(axis, to_px(predictions.true), to_px(poses), name)
+        _draw_positions(axis, to_px(predictions.true.translation), to_px(poses.translation), name)
         axis.set_title(name)
     save_figure(figure, path)
 
 
 def _draw_ground(axis: Any, plan: FloorPlan | None, unit: str) -> Any:
-    """Draw the plan where there is one; return what maps poses to the axis."""
+    """Draw the plan where there is one; return what maps positions to the axis."""
     axis.set_aspect("equal", adjustable="box")
     if plan is None:
         axis.set_xlabel(f"x ({unit})")
         axis.set_ylabel(f"y ({unit})")
         axis.grid(alpha=0.3)
-        return lambda poses: poses.translation[:, :2]
+        return lambda xyz: xyz[:, :2]
     with Image.open(plan.image) as picture:
         axis.imshow(np.asarray(picture.convert("RGB")), alpha=0.6)
     axis.set_xlim(-0.5, plan.width - 0.5)
     axis.set_ylim(plan.height - 0.5, -0.5)
     axis.set_axis_off()
-    return lambda poses: plan.to_px(poses.translation)
+    return plan.to_px
 
 
 def _draw_positions(axis: Any, true: Array, predicted: Array, name: str) -> None:

@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sightline.app.papers.paper000 import conclusions
+from sightline.app.papers.paper000.config import PAPERS_BACKBONES, Model, Paper000Config
 from sightline.app.papers.paper000.published import (
     IMAGENET_ACCURACY,
+    IMAGENET_NOTES,
     LOSSES,
     MAPNET,
     POSENET,
     SLIPS,
     BackboneRow,
 )
-from sightline.app.papers.paper000.runs import Loss, Model, Outcome, Runs, label
+from sightline.app.papers.paper000.runs import SECOND, TEST, Outcome, Runs
+from sightline.app.papers.paper000.trainings import (
+    MODELS,
+    OWN_BACKBONE,
+    label,
+    of_backbones,
+    of_losses,
+)
 from sightline.app.papers.results import Section
 from sightline.tasks.absolute.config import AbsoluteConfig
 
-BASELINE = "nearest training frame"
 _PAPER = "paper"
+_NONE = "-"
 
 
-def table1(runs: Runs, _folder: Path) -> Section:
+def table1(config: Paper000Config) -> Section:
     """Return Table I: accuracies that torchvision publishes with its weights; none is measured."""
     rows, values = [], {}
-    for name in runs.config.names:
+    for name in _rows_of(config):
         found = published_accuracy(name)
-        paper = IMAGENET_ACCURACY.get(name, ("-", "-"))
-        cells = ("-", "-") if found is None else tuple(f"{value:.3f}" for value in found)
+        paper = IMAGENET_ACCURACY.get(name, (_NONE, _NONE))
+        cells = (_NONE, _NONE) if found is None else tuple(f"{value:.3f}" for value in found)
         rows.append((label(name), cells[0], paper[0], cells[1], paper[1]))
         values[name] = found
     return Section(
@@ -36,53 +47,73 @@ def table1(runs: Runs, _folder: Path) -> Section:
         "Table I: backbones on ImageNet",
         ("Model", "Acc@1 %", _PAPER, "Acc@5 %", _PAPER),
         tuple(rows),
-        (
-            "not measured: the left numbers are those that torchvision publishes with its weights "
-            "(IMAGENET1K_V1)",
-        ),
+        IMAGENET_NOTES,
         values={"accuracy_percent": values},
     )
 
 
 def table2(runs: Runs, _folder: Path) -> Section:
     """Return Table II: PoseNet on each backbone."""
-    section = _backbone_table(runs, "posenet", "smooth_l1", POSENET)
-    slips = (
-        "the paper's text names ResNet-152 and EfficientNet-B7 the best; by its own table "
-        "EfficientNet-B7 has the largest position error",
+    outcomes = [runs.run(one) for one in of_backbones(runs.config, "posenet")]
+    errors = _errors_of(outcomes)
+    notes = (
+        *conclusions.best_backbones(errors),
+        "by the paper's own table EfficientNet-B7 has the largest position error",
+        *_against_baselines(runs, outcomes),
     )
-    return _section(runs, "table-2", "Table II: PoseNet backbones", section, slips)
+    return _backbone_table(runs, "posenet", outcomes, POSENET, notes)
 
 
 def table3(runs: Runs, _folder: Path) -> Section:
     """Return Table III: PoseNet with each loss."""
-    backbone = runs.config.pick("resnet152")
-    rows, values, outcomes = [], {}, []
+    config = runs.config
+    trainings = of_losses(config)
+    backbone = trainings["smooth_l1"].backbone
+    outcomes = {key: runs.run(one) for key, one in trainings.items()}
+    rows, values = [], {}
     for key, paper in LOSSES.items():
-        alpha = runs.config.alpha if paper.weighted else 1.0
-        outcome = runs.run("posenet", backbone, paper.loss, alpha)
-        outcomes.append(outcome)
+        outcome = outcomes[key]
         found = values[key] = outcome.scores()
-        name = f"{paper.name} ({alpha:g}, SmoothL1)" if paper.weighted else paper.name
-        rows.append((name, *_errors(found, (paper.position, paper.rotation))))
-    base = values["nearest_frame"] = runs.baseline()
-    rows.append((BASELINE, *_errors(base, ("", ""))))
-    header = ("Loss", *_error_header(runs))
-    notes = (
-        *picked(backbone, "resnet152", "PoseNet"),
-        "the paper's NaN are trainings that diverged; here a term that is not finite stops the "
-        "training and is printed as NaN with its reason; the gradients of these losses are finite "
-        "everywhere. The paper gives no alpha, and no loss for that row",
-        *reasons(outcomes),
+        name = f"{paper.name} ({config.alpha:g}, SmoothL1)" if paper.weighted else paper.name
+        cells = _errors(found, (paper.position, paper.rotation))
+        rows.append((name, *cells, str(outcome.epochs), *_second(runs, found)))
+    for name, found in runs.baselines().items():
+        values[name] = found
+        rows.append((name, *_errors(found, ("", "")), "", *_second(runs, found)))
+    measured = {k: errors for k, one in outcomes.items() if (errors := one.errors()) is not None}
+    return Section(
+        "table-3",
+        "Table III: PoseNet losses",
+        ("Loss", *_error_header(runs), "Epochs", *_second_header(runs)),
+        tuple(rows),
+        (
+            UNITS,
+            *picked(backbone, "posenet"),
+            *conclusions.losses(measured),
+            "the paper's NaN are trainings that diverged; here a term that is not finite stops the "
+            "training and is printed as NaN with its reason; the gradients of these losses are "
+            "finite everywhere. The paper gives no alpha, and no loss for that row",
+            *reasons(list(outcomes.values())),
+            *judged_notes(runs),
+        ),
+        values=values,
     )
-    table = (header, tuple(rows), notes, values)
-    return _section(runs, "table-3", "Table III: PoseNet losses", table, ())
 
 
 def table4(runs: Runs, _folder: Path) -> Section:
     """Return Table IV: MapNet on each backbone."""
-    section = _backbone_table(runs, "mapnet", "l1", MAPNET)
-    return _section(runs, "table-4", "Table IV: MapNet backbones", section, ())
+    outcomes = [runs.run(one) for one in of_backbones(runs.config, "mapnet")]
+    errors = _errors_of(outcomes)
+    counts = {name: parameter_counts("mapnet", name)[0] for name in errors}
+    notes = [*conclusions.size_matters_not(errors, counts)]
+    made = [runs.made(one) for one in of_backbones(runs.config, "posenet")]
+    posenets = [one for one in made if one is not None]
+    for part in runs.parts:
+        notes += conclusions.against_posenet(
+            _errors_of(outcomes, part), _errors_of(posenets, part), _frames(part)
+        )
+    notes += _against_baselines(runs, outcomes)
+    return _backbone_table(runs, "mapnet", outcomes, MAPNET, notes)
 
 
 def published_accuracy(backbone: str) -> tuple[float, float] | None:
@@ -101,6 +132,7 @@ def published_accuracy(backbone: str) -> tuple[float, float] | None:
     return float(metrics["acc@1"]), float(metrics["acc@5"])
 
 
+@cache
 def parameter_counts(model: Model, backbone: str) -> tuple[int, int]:
     """Return how many parameters there are, and how many of them a frozen backbone leaves to train.
 
@@ -116,6 +148,26 @@ def parameter_counts(model: Model, backbone: str) -> tuple[int, int]:
     return network.total_parameters(), network.trainable_parameters()
 
 
+UNITS = (
+    "errors are means over frames and coordinates (position) or quaternion components (rotation, q "
+    "and -q being one); the paper names no unit"
+)
+
+
+def judged_notes(runs: Runs) -> tuple[str, ...]:
+    """Return what any score must be read with: the split, the second walk, the settings."""
+    second = (
+        "the second walk is another path that nothing was trained on: that is localisation; its "
+        "true poses are rendered or given, those of the test frames are the map's own",
+    )
+    return (
+        leak_note(runs),
+        *(second if SECOND in runs.parts else ()),
+        *runs.notes,
+        settings_note(runs),
+    )
+
+
 def settings_note(runs: Runs) -> str:
     """Return how the trainings were made, in one line."""
     config = runs.config
@@ -124,11 +176,14 @@ def settings_note(runs: Runs) -> str:
         if config.frozen
         else "no pretrained weights (the paper has ImageNet's): whole networks trained from scratch"
     )
-    length = f"{config.epochs} epochs" if config.epochs else "as many epochs as fit"
-    budget = f" within {config.max_seconds:g} s" if config.max_seconds else ""
+    one = config.run_config("posenet", config.names[0], "l1")
+    length = f"{one.epochs} epochs" if one.epochs else "as many epochs as fit"
+    budget = ""
+    if one.max_seconds:
+        budget = f" within {one.max_seconds:g} s each (fewer on a busy machine)"
     return (
-        f"{weights}; {length}{budget}, {config.size}x{config.size} pixels, seed {config.seed}; "
-        f"{runs.counts}"
+        f"{weights}; {length}{budget}, {one.width}x{one.height} pixels, seed {config.seed}, one "
+        f"training each (another seed moves it too); {runs.counts}"
     )
 
 
@@ -137,7 +192,7 @@ def leak_note(runs: Runs) -> str:
     if runs.leaks:
         return (
             "a leak, as in the paper: test frames lie between training frames of one walk (mod 3), "
-            f"so the row '{BASELINE}' shows what copying a pose gives"
+            "so the row 'nearest training frame' shows what copying a pose gives"
         )
     return (
         "test frames do not lie between training frames, so errors are larger than on the paper's "
@@ -145,76 +200,104 @@ def leak_note(runs: Runs) -> str:
     )
 
 
-Table = tuple[
-    tuple[str, ...], tuple[tuple[str, ...], ...], tuple[str, ...], dict[str, dict[str, Any]]
-]
-
-
-def _backbone_table(
-    runs: Runs, model: Model, loss: Loss, published: Mapping[str, BackboneRow]
-) -> Table:
-    rows, values, outcomes = [], {}, []
-    for name in runs.config.names:
-        outcome = runs.run(model, name, loss)
-        outcomes.append(outcome)
-        total, trainable = parameter_counts(model, name)
-        paper = published.get(name, BackboneRow("-", "-", "-", "-"))
-        counts = (f"{total:,}", paper.total, f"{trainable:,}", paper.trainable)
-        found = outcome.scores()
-        rows.append((label(name), *_errors(found, (paper.position, paper.rotation)), *counts))
-        values[name] = {**found, "total_parameters": total, "trainable_parameters": trainable}
-    base = values["nearest_frame"] = runs.baseline()
-    rows.append((BASELINE, *_errors(base, ("", "")), "", "", "", ""))
-    header = (
-        "Model",
-        *_error_header(runs),
-        "Total parameters",
-        _PAPER,
-        "Trainable parameters",
-        _PAPER,
-    )
-    slips = [SLIPS[model, name] for name in runs.config.names if (model, name) in SLIPS]
-    frozen = () if runs.config.frozen else ("trainable parameters are those of a frozen backbone",)
-    return header, tuple(rows), (*slips, *frozen, *reasons(outcomes)), values
-
-
-def _section(runs: Runs, key: str, title: str, table: Table, slips: Sequence[str]) -> Section:
-    header, rows, notes, values = table
-    return Section(
-        key,
-        title,
-        header,
-        rows,
-        (
-            "errors are means over frames and coordinates (position) or quaternion components "
-            "(rotation, q and -q being one); the paper names no unit",
-            *slips,
-            *notes,
-            leak_note(runs),
-            settings_note(runs),
-        ),
-        values=values,
-    )
-
-
-def _error_header(runs: Runs) -> tuple[str, ...]:
-    unit = "m" if runs.place.unit == "m" else "map units"
-    return f"Position error ({unit})", _PAPER, "Rotation error", _PAPER
-
-
-def _errors(found: Mapping[str, Any], paper: tuple[str, str]) -> tuple[str, ...]:
-    if "reason" in found:
-        return "NaN", paper[0], "NaN", paper[1]
-    return f"{found['position_mae']:.3f}", paper[0], f"{found['rotation_mae']:.4f}", paper[1]
-
-
 def reasons(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     """Return why trainings came to nothing, a line each."""
     return tuple(f"NaN ({o.directory.name}): {o.reason}" for o in outcomes if o.test is None)
 
 
-def picked(backbone: str, papers: str, model: str) -> tuple[str, ...]:
+def picked(backbone: str, model: Model) -> tuple[str, ...]:
     """Return a line where another backbone than the paper's stands in for it."""
+    papers = OWN_BACKBONE[model]
     if backbone == papers:
         return ()
-    return (f"{model} on {label(backbone)} here, on {label(papers)} in the paper",)
+    return (f"{MODELS[model]} on {label(backbone)} here, on {label(papers)} in the paper",)
+
+
+def _backbone_table(
+    runs: Runs,
+    model: Model,
+    outcomes: Sequence[Outcome],
+    published: Mapping[str, BackboneRow],
+    notes: Sequence[str],
+) -> Section:
+    trained = {one.training.backbone: one for one in outcomes}
+    rows, values = [], {}
+    for name in _rows_of(runs.config):
+        total, trainable = parameter_counts(model, name)
+        paper = published.get(name, BackboneRow(_NONE, _NONE, _NONE, _NONE))
+        counts = (f"{total:,}", paper.total, f"{trainable:,}", paper.trainable)
+        found = trained[name].scores() if name in trained else {"not_trained": True}
+        epochs = str(trained[name].epochs) if name in trained else _NONE
+        cells = _errors(found, (paper.position, paper.rotation))
+        rows.append((label(name), *cells, *counts, epochs, *_second(runs, found)))
+        values[name] = {**found, "total_parameters": total, "trainable_parameters": trainable}
+    for name, found in runs.baselines().items():
+        values[name] = found
+        rows.append((name, *_errors(found, ("", "")), "", "", "", "", "", *_second(runs, found)))
+    number, key = ("II", "table-2") if model == "posenet" else ("IV", "table-4")
+    slips = [SLIPS[model, name] for name in _rows_of(runs.config) if (model, name) in SLIPS]
+    frozen = () if runs.config.frozen else ("trainable parameters are those of a frozen backbone",)
+    parameters = ("Total parameters", _PAPER, "Trainable parameters", _PAPER)
+    return Section(
+        key,
+        f"Table {number}: {MODELS[model]} backbones",
+        ("Model", *_error_header(runs), *parameters, "Epochs", *_second_header(runs)),
+        tuple(rows),
+        (UNITS, *notes, *slips, *frozen, *reasons(outcomes), *judged_notes(runs)),
+        values=values,
+    )
+
+
+def _rows_of(config: Paper000Config) -> tuple[str, ...]:
+    """Return the backbones of a table: those that are trained, then the paper's others."""
+    return tuple(dict.fromkeys((*config.names, *PAPERS_BACKBONES)))
+
+
+def _errors_of(outcomes: Sequence[Outcome], part: str = TEST) -> conclusions.Errors:
+    found = {one.training.backbone: one.errors(part) for one in outcomes}
+    return {name: errors for name, errors in found.items() if errors is not None}
+
+
+def _against_baselines(runs: Runs, outcomes: Sequence[Outcome]) -> list[str]:
+    said = []
+    for part in runs.parts:
+        tables = runs.baselines().items()
+        limits = {
+            name: (table if part == TEST else table["second_walk"])["position_mae"]
+            for name, table in tables
+        }
+        said += conclusions.against_baselines(_errors_of(outcomes, part), limits, _frames(part))
+    return said
+
+
+def _frames(part: str) -> str:
+    return "test frames" if part == TEST else "second walk"
+
+
+def _error_header(runs: Runs) -> tuple[str, ...]:
+    return f"Position error ({unit_of(runs)})", _PAPER, "Rotation error", _PAPER
+
+
+def unit_of(runs: Runs) -> str:
+    """Return the unit of lengths, in words."""
+    return "m" if runs.place.unit == "m" else "map units"
+
+
+def _second_header(runs: Runs) -> tuple[str, ...]:
+    if SECOND not in runs.parts:
+        return ()
+    return f"Second walk: position error ({unit_of(runs)})", "Second walk: rotation error"
+
+
+def _second(runs: Runs, found: Mapping[str, Any]) -> tuple[str, ...]:
+    if SECOND not in runs.parts:
+        return ()
+    return _errors(found.get("second_walk", found), ("", ""))[::2]
+
+
+def _errors(found: Mapping[str, Any], paper: tuple[str, str]) -> tuple[str, ...]:
+    if "not_trained" in found:
+        return _NONE, paper[0], _NONE, paper[1]
+    if "reason" in found:
+        return "NaN", paper[0], "NaN", paper[1]
+    return f"{found['position_mae']:.3f}", paper[0], f"{found['rotation_mae']:.4f}", paper[1]

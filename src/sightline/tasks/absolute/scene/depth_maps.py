@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 from scipy.spatial import Delaunay, QhullError
 
 from sightline.errors import PlaceError
@@ -35,8 +36,15 @@ class ObservedPoints:
     by_frame: dict[str, Array]
 
     @classmethod
-    def read(cls, place: Place, names: Sequence[str]) -> ObservedPoints:
+    def read(
+        cls, place: Place, names: Sequence[str], wanted_by: str = "--model scene_coordinates"
+    ) -> ObservedPoints:
         """Return what some frames of a place observe; nothing for a frame that the map has not.
+
+        Args:
+            place: With a map.
+            names: Of the frames.
+            wanted_by: What learns of it, for messages.
 
         Raises:
             PlaceError: The place has no map, the map has none of the frames, or several cameras
@@ -44,8 +52,8 @@ class ObservedPoints:
         """
         if not place.model_dir.is_dir():
             raise PlaceError(
-                f"{place.root} has no map, whose points scene coordinates are learned from; run "
-                "`sightline build`, or train another `--model`"
+                f"{place.root} has no map, which {wanted_by} wants; run `sightline build`, or do "
+                "without"
             )
         model = read_model(place.model_dir)
         points = place.world_from_map.apply(model.points)
@@ -64,8 +72,8 @@ class ObservedPoints:
         cameras = {model.frames[name].camera_id for name in known}
         if len(cameras) > 1:
             raise PlaceError(
-                f"{place.root}: frames of one camera are wanted to learn scene coordinates from, "
-                f"the map has {len(cameras)} of them; train another `--model`"
+                f"{place.root}: frames of one camera are wanted for {wanted_by}, the map has "
+                f"{len(cameras)} cameras; do without"
             )
         return cls(model.cameras[cameras.pop()], by_frame)
 
@@ -82,6 +90,21 @@ class ObservedPoints:
                 seen = frame.world_from_cam.inverse().apply(self.by_frame[frame.image])
                 row[:] = inverse_depth(seen, rays)
         return maps
+
+
+def filled(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (N, h, w) inverse depths of (N, 2, h, w) maps; where unknown, of the nearest known.
+
+    A frame in which nothing is known is taken to be infinitely far: zero.
+    """
+    whole = maps[:, 0].copy()
+    for inverse, known in zip(whole, maps[:, 1], strict=True):
+        if known.any():
+            nearest = distance_transform_edt(
+                known == 0, return_distances=False, return_indices=True
+            )
+            inverse[:] = inverse[tuple(nearest)]
+    return whole
 
 
 def inverse_depth(points_cam: Array, rays: Array) -> NDArray[np.float32]:

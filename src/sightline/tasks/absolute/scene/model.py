@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from sightline.geometry import Camera, Pose
 from sightline.geometry.rotation import Array
-from sightline.learning.cache import FrameSize
+from sightline.learning.cache import FrameSize, read_frames
+from sightline.media.photo import exif_focal_px, photo_size
 from sightline.records.colmap import estimate_absolute_pose
 from sightline.tasks.absolute.config import AbsoluteConfig
 from sightline.tasks.absolute.samples import network_size
@@ -68,9 +70,44 @@ class SceneModel:
         return [answer.world_from_cam for answer in self.answer(images, batch)]
 
     def predict_frames(self, frames: NDArray[np.uint8], batch: int = 32) -> list[Pose | None]:
-        """Return world_from_cam, or None, of (N, height, width, 3) frames of the right size."""
+        """Return world_from_cam, or None, of frames of pictures by the training camera.
+
+        Args:
+            frames: (N, height, width, 3) of the network's size.
+            batch: Frames the network is given at once.
+        """
         cameras = [self.camera] * len(frames)
         return [answer.world_from_cam for answer in self.answer_frames(frames, cameras, batch)]
+
+    def predict_files(
+        self,
+        files: Sequence[Path],
+        frames: NDArray[np.uint8] | None = None,
+        cameras: Sequence[Camera | None] = (),
+    ) -> list[Pose | None]:
+        """Return world_from_cam, or None, of image files.
+
+        Args:
+            files: Of any size and shape.
+            frames: (N, height, width, 3) of them in the network's size; read where not given.
+            cameras: N of the whole pictures. Where one is not known, EXIF tells its focal length;
+                else a picture has the training camera's field of view.
+
+        Raises:
+            MediaError: A file does not read.
+        """
+        known = cameras or [None] * len(files)
+        pairs = zip(files, known, strict=True)
+        taken_by = [self._camera_of(file, camera) for file, camera in pairs]
+        if frames is None:
+            frames = read_frames(files, self.size)
+        return [answer.world_from_cam for answer in self.answer_frames(frames, taken_by)]
+
+    def _camera_of(self, file: Path, known: Camera | None) -> Camera:
+        from sightline.reconstruction.refine import camera_for_photo
+
+        focal_px = exif_focal_px(file) if known is None else None
+        return camera_for_photo(known or self.camera, *photo_size(file), focal_px)
 
     def answer(self, images: Sequence[NDArray[np.uint8]], batch: int = 32) -> list[SceneAnswer]:
         """Return what came of upright uint8 (H, W, 3) RGB images of any size.

@@ -15,10 +15,15 @@ from sightline.geometry.rotation import Array
 from sightline.learning.backbones import InputContract
 from sightline.learning.cache import FrameCache, FrameSize
 from sightline.records import PosedFrame, stack_poses
-from sightline.tasks.absolute.augment import CameraRotation, change_colour, random_turns
+from sightline.tasks.absolute.augment import (
+    CameraMotion,
+    CameraRotation,
+    change_colour,
+    random_turns,
+)
 from sightline.tasks.absolute.config import CELL_PX, AbsoluteConfig
 from sightline.tasks.absolute.samples import network_size, source_size
-from sightline.tasks.absolute.scene.depth_maps import ObservedPoints
+from sightline.tasks.absolute.scene.depth_maps import ObservedPoints, filled
 
 #: Depth is kept this much finer than the cells, each way.
 _FINER = 2
@@ -54,24 +59,40 @@ class SceneBatch:
         return self.centres[:, None, None].expand_as(self.points)[known]
 
 
-class CellTargets:
-    """The points that the cells of turned frames show, from the frames' inverse depths.
+@dataclass
+class Step:
+    """How cameras were moved.
 
-    A cell's ray is turned back into the frame, meets the surface there, and so gives the point: it
-    is the same point of the world however the camera is turned.
+    Attributes:
+        filled: (N, h', w') the frames' inverse depths, guessed where they are unknown.
+        shift: (N, 3) where the new cameras stand, in the old ones' frames.
+    """
+
+    filled: Tensor
+    shift: Tensor
+
+
+class CellTargets:
+    """The points that the cells of turned and moved frames show, from the frames' inverse depths.
+
+    A cell's ray is taken back into the frame, meets the surface there, and so gives the point: it
+    is the same point of the world however the camera is turned and moved.
     """
 
     def __init__(self, camera: Camera, config: AbsoluteConfig) -> None:
         """Prepare the rays of the cells' centres."""
         cells, depths = cells_size(config), depth_size(config)
-        pixels = cells.pixel_centres(camera.width, camera.height)
-        self._rays = torch.from_numpy(camera.unproject(pixels)).float()
         self._turn = CameraRotation(camera, cells, depths)
+        self._motion = CameraMotion(camera, cells, depths, depths)
         #: (h', w', 3) rays whose inverse depths are wanted.
         self.depth_rays: Array = camera.unproject(depths.pixel_centres(camera.width, camera.height))
 
     def __call__(
-        self, inverse_depths: Tensor, world_from_old: Pose, old_from_new: Tensor
+        self,
+        inverse_depths: Tensor,
+        world_from_old: Pose,
+        old_from_new: Tensor,
+        step: Step | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return (N, h, w, 3) points and (N, h, w) where they are known.
 
@@ -80,9 +101,12 @@ class CellTargets:
                 before they were turned.
             world_from_old: (N,) the frames' poses.
             old_from_new: (N, 3, 3) the turns.
+            step: Where the cameras were moved; None where they stayed.
         """
-        inverse, known = self._turn(inverse_depths, old_from_new).unbind(dim=1)
-        rays = torch.einsum("nij,hwj->nhwi", old_from_new, self._rays)
+        rays = self._turn.turned_rays(old_from_new)
+        if step is not None:
+            rays = self._motion.towards(step.filled, old_from_new, step.shift)
+        inverse, known = self._turn.seen_along(inverse_depths, rays).unbind(dim=1)
         # a neighbour of unknown depth would be mixed in
         good = (known > 0.999) & (rays[..., 2] > 1e-3)
         scale = torch.where(good, rays[..., 2] * inverse, 1.0)[..., None]
@@ -121,6 +145,10 @@ class SceneBatches:
         self._targets = CellTargets(observed.camera, config)
         depths = observed.inverse_depths(frames, self._targets.depth_rays)
         self._inverse_depths = torch.from_numpy(depths)
+        self._filled = torch.from_numpy(filled(depths))
+        self._motion = CameraMotion(
+            observed.camera, network_size(config), source_size(config), depth_size(config)
+        )
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
@@ -143,17 +171,23 @@ class SceneBatches:
         config = self._config
         images = torch.from_numpy(self._images[self._rows[index]]).permute(0, 3, 1, 2)
         inputs = self._contract.normalise(images)
-        turns = torch.eye(3).expand(len(index), 3, 3)
+        turns, step = torch.eye(3).expand(len(index), 3, 3), None
         if config.augments_rotation:
             limits = (config.augment_yaw_deg, config.augment_pitch_deg, config.augment_roll_deg)
             turns = torch.from_numpy(random_turns(generator, len(index), limits)).float()
+        poses, centres = self._poses[index], self._poses[index].translation
+        if config.augment_shift > 0:
+            shift = generator.uniform(-1, 1, (len(index), 3)) * config.augment_shift
+            centres = poses.apply(shift)
+            step = Step(self._filled[torch.from_numpy(index)], torch.from_numpy(shift).float())
+            inputs = self._motion(inputs, step.filled, turns, step.shift)
+        elif config.augments_rotation:
             inputs = self._rotation(inputs, turns)
         if config.augment_colour > 0:
             inputs = change_colour(generator, inputs, config.augment_colour)
-        poses = self._poses[index]
         depths = self._inverse_depths[torch.from_numpy(index)]
-        points, known = self._targets(depths, poses, turns)
-        return SceneBatch(inputs, points, known, torch.from_numpy(poses.translation).float())
+        points, known = self._targets(depths, poses, turns, step)
+        return SceneBatch(inputs, points, known, torch.from_numpy(centres).float())
 
 
 def cells_size(config: AbsoluteConfig) -> FrameSize:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sightline.learning.bundle import training_time, write_bundle
+from sightline.learning.bundle import training_time, without_folders, write_bundle
 from sightline.learning.runs import CONFIG
 from sightline.tasks.utility.small.bundled import BUNDLED
 from sightline.tasks.utility.small.config import TASK, SmallConfig, read_config
@@ -60,7 +60,7 @@ def bundle_small(
         folder / name,
         machine.network,
         TASK,
-        _public(config),
+        _public(config, origin),
         lambda table: _card(name, machine, config, table),
         limit_bytes=_LIMIT_BYTES,
         about=about | ({"weights_from": origin} if origin else {}),
@@ -101,6 +101,6 @@ def _card(
     return "\n".join([*lines, "", "## Limits", "", _LIMITS])
 
 
-def _public(config: SmallConfig) -> SmallConfig:
+def _public(config: SmallConfig, origin: str) -> SmallConfig:
     """Return a configuration without paths of the machine it was made on."""
-    return replace(config, start="none")
+    return replace(config, start=origin or without_folders(config.start))

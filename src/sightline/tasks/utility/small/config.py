@@ -24,7 +24,7 @@ class SmallConfig(FitConfig):
     """Width and height of the frames it sees, in pixels."""
     start: str = "none"
     """none: random weights; or a FILE of weights with the same first layers in it: of another small
-    machine, or (resnet, fcos) of a run of the objects task."""
+    machine, or (resnet, fcos) of a run of the objects task. Of a bundled machine, in words."""
     flip: bool = True
     """Also train on mirrored images."""
     zoom: float = 0.15

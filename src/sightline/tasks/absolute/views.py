@@ -1,0 +1,67 @@
+"""Other views of a place's frames: cameras turned, and moved by the map's depth, for training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from PIL import Image
+
+from sightline.geometry import Camera
+from sightline.learning.cache import FrameSize
+from sightline.records import Place, PosedFrame
+from sightline.records.cameras import common_camera
+from sightline.records.files import digest_files
+from sightline.tasks.absolute.augment import CameraMotion, CameraRotation, FrameDepths
+from sightline.tasks.absolute.config import AbsoluteConfig
+from sightline.tasks.absolute.samples import network_size, source_size
+
+Progress = Callable[[str, float], None]
+
+
+def training_views(
+    place: Place, config: AbsoluteConfig, frames: Sequence[PosedFrame], progress: Progress
+) -> tuple[CameraRotation | None, FrameDepths | None]:
+    """Return what turns the cameras of training frames, and what moves them; None where not asked.
+
+    Args:
+        place: With a map, where cameras are to move.
+        config: How far they are turned and moved.
+        frames: The training frames.
+        progress: Called with a text and the fraction done.
+
+    Raises:
+        PlaceError: There is no map, or several cameras took the frames.
+    """
+    if not config.augments_rotation:
+        return None, None
+    size, source = network_size(config), source_size(config)
+    if not config.augment_shift:
+        return CameraRotation(_camera(place, frames, progress), size, source), None
+    from sightline.tasks.absolute.scene.depth_maps import ObservedPoints, filled
+
+    observed = ObservedPoints.read(place, [f.image for f in frames], "--augment-shift")
+    camera, coarse = observed.camera, depth_size(config)
+    rays = camera.unproject(coarse.pixel_centres(camera.width, camera.height))
+    inverse = torch.from_numpy(filled(observed.inverse_depths(frames, rays)))
+    depths = FrameDepths(CameraMotion(camera, size, source, coarse), inverse)
+    return CameraRotation(camera, size, source), depths
+
+
+def depth_size(config: AbsoluteConfig) -> FrameSize:
+    """Return the size at which frames' inverse depths are kept: half of the network's."""
+    return FrameSize(-(-config.width // 2), -(-config.height // 2), config.crop)
+
+
+def map_digest(place: Place) -> str:
+    """Return the digest of the place's map; of nothing where it has none."""
+    return digest_files(sorted(path for path in place.model_dir.glob("*") if path.is_file()))
+
+
+def _camera(place: Place, frames: Sequence[PosedFrame], progress: Progress) -> Camera:
+    camera = common_camera(place)
+    if camera is None:
+        with Image.open(place.images_dir / frames[0].image) as picture:
+            camera = Camera.guess(*picture.size)
+        progress("no camera in place.toml: a usual field of view is assumed", 0.0)
+    return camera
