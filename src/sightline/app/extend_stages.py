@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sightline.app.build import FramesConfig
+from sightline.app.build import FramesConfig, build_config_of
 from sightline.errors import InputError
 from sightline.media.extract import extract_frames
 from sightline.reconstruction.config import (
@@ -34,10 +34,12 @@ class ExtendConfig:
 
     fps: float | None = None
     """Frames taken a second; as many as the place's own where not given."""
-    sharpest: bool = False
-    """Take the sharpest frame of each interval instead of the first."""
-    max_side: int | None = FramesConfig().max_side
-    """Frames larger than this are made smaller, in pixels."""
+    sharpest: bool | None = None
+    """Take the sharpest frame of each interval instead of the first; as the place's own were taken
+    where not given."""
+    max_side: int | None = None
+    """Frames larger than this are made smaller, in pixels; 0 keeps them as they are; as the place's
+    own where not given."""
     part: Part = "auto"
     """Where its frames go: train, validation, test, none, or auto: divided as the place is (after
     second-walk all of them are for the test)."""
@@ -56,23 +58,23 @@ def take_frames(
     progress: Progress,
 ) -> None:
     """Take the recording's frames, under names that the place has not."""
-    prefix, fps = free_prefix(place), frames_per_second(place, config)
+    prefix, frames = free_prefix(place), frames_config(place, config)
 
     def run() -> None:
         with atomic_path(work.images_dir) as folder:
             extracted = extract_frames(
                 source,
                 folder,
-                fps=fps,
-                sharpest=config.sharpest,
-                max_side=config.max_side,
+                fps=frames.fps,
+                sharpest=frames.sharpest,
+                max_side=frames.max_side,
                 progress=lambda text, done: progress(f"taking frames: {text}", done),
             )
             for frame in extracted:
                 (folder / frame.image).rename(folder / f"{prefix}{frame.image}")
         work.write_frames([PosedFrame(prefix + f.image, f.timestamp_s, None) for f in extracted])
 
-    key = digest("adding-frames-1", content, prefix, fps, config.sharpest, config.max_side)
+    key = digest("adding-frames-1", content, prefix, frames.fps, frames.sharpest, frames.max_side)
     try:
         work.stage("frames", key, [work.images_dir, work.poses_path], run)
     except InputError:
@@ -230,3 +232,17 @@ def frames_per_second(place: Place, config: ExtendConfig) -> float:
     """Return how many frames of a video are taken a second."""
     own = place.content.get("frames", {}).get("fps", FramesConfig().fps)
     return float(own if config.fps is None else config.fps)
+
+
+def frames_config(place: Place, config: ExtendConfig) -> FramesConfig:
+    """Return which frames of a recording are taken: like the place's own, but for what is given.
+
+    Raises:
+        InputError: The place's ``build.toml`` does not read.
+    """
+    own = build_config_of(place).frames
+    return FramesConfig(
+        fps=frames_per_second(place, config),
+        sharpest=own.sharpest if config.sharpest is None else config.sharpest,
+        max_side=own.max_side if config.max_side is None else config.max_side or None,
+    )
