@@ -11,7 +11,7 @@ from PIL import Image
 
 from sightline.app.build import BUILD_TOML, BuildConfig, FramesConfig, build, build_config_of
 from sightline.cli.main import main
-from sightline.errors import InputError, ReconstructionError
+from sightline.errors import InputError, PlaceError, ReconstructionError
 from sightline.reconstruction.config import ReconstructionConfig
 from sightline.records import Place
 
@@ -107,6 +107,30 @@ def test_a_call_that_gave_no_frames_does_not_count(photos: Path, tmp_path: Path)
     with pytest.raises(InputError):
         build(photos, tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_a_refused_build_of_an_extended_place_does_not_count(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refusal asks for the flags of before, and only build.toml has them."""
+    place = begin(photos, tmp_path / "place", BuildConfig(split="block"))
+    place.update(added=[{"prefix": "walk2-"}])
+    text = (place.root / BUILD_TOML).read_text()
+
+    def refuse(place: Place, *_: object, **__: object) -> None:
+        place.refuse_anew("features")
+
+    monkeypatch.setattr("sightline.reconstruction.pipeline.reconstruct", refuse)
+    Image.new("L", (32, 24), 255).save(tmp_path / "mask.png")
+    for other, stage in (
+        (BuildConfig(reconstruction=ReconstructionConfig(quality="low")), "features"),
+        (BuildConfig(masks=tmp_path / "mask.png"), "masks"),
+        (BuildConfig(frames=FramesConfig(max_side=16)), "frames"),
+    ):
+        with pytest.raises(PlaceError, match=f"stage {stage} anew would lose"):
+            build(photos, place.root, other)
+        assert (place.root / BUILD_TOML).read_text() == text
+        assert not place.masks_dir.exists()
 
 
 def test_a_place_of_before_tells_what_it_can(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from sightline.app import masks as masking
 from sightline.app.build import BuildConfig
 from sightline.app.masks import MasksConfig, MasksReport, describe_masks, make_masks
-from sightline.errors import InputError
+from sightline.errors import InputError, PlaceError
 from sightline.media.masks import mask_name, read_mask, write_mask
 from sightline.records import Place, PosedFrame
 from sightline.records.config_file import config_from_table
@@ -148,6 +148,25 @@ def test_what_the_user_laid_into_the_place_is_kept(place: Place, tmp_path: Path)
         with pytest.raises(InputError, match="outside the place"):
             make_masks(place, MasksConfig(inside), silent)
     np.testing.assert_array_equal(read_mask(place.masks_dir / "0000.png"), half(0.5))
+
+
+def test_recordings_added_since_get_no_masks_and_others_are_refused(
+    place: Place, tmp_path: Path
+) -> None:
+    given = folder_of(tmp_path / "mine", {"0000.png": half(0.5), "walk2-0000.png": half(0.5)})
+    make_masks(place, MasksConfig(given), silent)
+    added = "walk2-0000.jpg"
+    shutil.copyfile(place.images_dir / NAMES[0], place.images_dir / added)
+    place.write_frames([*place.frames(), PosedFrame(added, None, None)])
+    place.update(added=[{"prefix": "walk2-"}])
+    state = {p: p.stat().st_mtime_ns for p in place.root.rglob("*")}
+    make_masks(place, MasksConfig(given), silent)
+    assert sorted(MasksReport.read(place.masks_dir).shares) == NAMES
+    write_mask(given / "0000.png", half(0.25))
+    for other in (MasksConfig(given), MasksConfig()):
+        with pytest.raises(PlaceError, match="stage masks anew would lose"):
+            make_masks(place, other, silent)
+    assert {p: p.stat().st_mtime_ns for p in place.root.rglob("*")} == state
 
 
 def test_the_same_masks_are_not_made_again_and_others_are(place: Place, tmp_path: Path) -> None:

@@ -56,6 +56,12 @@ def test_a_stage_that_would_make_the_map_anew_is_refused(place: Place) -> None:
     assert "\n" not in str(info.value)
     assert ran == ["first"]
     assert Place.open(place.root).content["stages"]["map"] == "one"
+    # With the flags of before, it says what is missing: other flags are no way out.
+    output.rename(place.root / "elsewhere.csv")
+    with pytest.raises(PlaceError, match=r"poses\.csv anew, which is not there") as info:
+        place.stage("map", "one", [output], lambda: ran.append("never"))
+    assert "flags" not in str(info.value)
+    (place.root / "elsewhere.csv").rename(output)
     # What does not touch the map may run again.
     place.stage("split", "one", [output], lambda: ran.append("split"))
     place.stage("split", "two", [output], lambda: ran.append("split"))

@@ -13,7 +13,7 @@ from pathlib import Path
 from sightline.app.commit import finish_commit
 from sightline.app.frame_gate import LEFT_OUT, FrameGate, check_min_utility
 from sightline.app.masks import MasksConfig, make_masks
-from sightline.errors import InputError, SightlineError
+from sightline.errors import InputError, PlaceError, SightlineError
 from sightline.media.extract import ExtractedFrame, extract_frames
 from sightline.media.photo import list_photos
 from sightline.reconstruction.config import QUALITY_PRESETS, ReconstructionConfig
@@ -108,10 +108,13 @@ def build(
     with taken_back_on_failure(root):
         place = _open_place(root, source, content)
         finish_commit(place)
-        with _noted(place, config):
+        before = _note(place, config)
+        with _as_before(place, before, on=SightlineError):
             _extract(place, source, content, config, progress)
-    masks_dir = make_masks(place, config.masking, progress)
-    reconstruct(place, config.reconstruction, progress, masks_dir=masks_dir)
+    # A place with added recordings refuses to be made anew, and nothing is changed then.
+    with _as_before(place, before, on=PlaceError if place.added else ()):
+        masks_dir = make_masks(place, config.masking, progress)
+        reconstruct(place, config.reconstruction, progress, masks_dir=masks_dir)
     _note_features(place, config.reconstruction)
     if "alignment" not in place.content:
         progress("aligning by gravity", 0.0)
@@ -159,15 +162,23 @@ def _number(table: object, key: str, default: float) -> float:
     return float(value) if isinstance(value, (int, float)) else default
 
 
-@contextmanager
-def _noted(place: Place, config: BuildConfig) -> Iterator[None]:
-    """Write how the place is built; where no frames come of it, what was written before stays."""
+def _note(place: Place, config: BuildConfig) -> bytes | None:
+    """Write how the place is built; return what was written before, if anything."""
     path = place.root / BUILD_TOML
     before = path.read_bytes() if path.is_file() else None
     _write_config(place, config)
+    return before
+
+
+@contextmanager
+def _as_before(
+    place: Place, before: bytes | None, on: type[SightlineError] | tuple[()]
+) -> Iterator[None]:
+    """Put back what :func:`_note` gave where such an error is raised within."""
+    path = place.root / BUILD_TOML
     try:
         yield
-    except SightlineError:
+    except on:
         path.unlink()
         if before is not None:
             path.write_bytes(before)

@@ -90,7 +90,8 @@ class MasksReport:
 def make_masks(place: Place, config: MasksConfig, progress: Progress) -> Path | None:
     """Return the folder with a mask for each frame of a place; None where none are wanted.
 
-    A run that was stopped goes on; frames whose masks are made are not looked at again.
+    A run that was stopped goes on; frames whose masks are made are not looked at again. Recordings
+    that were added since the build get none.
 
     Args:
         place: Has its frames.
@@ -101,13 +102,16 @@ def make_masks(place: Place, config: MasksConfig, progress: Progress) -> Path | 
         InputError: There is no mask for any frame, or none that can be used.
         CatalogError: The network or a class is not known.
         WeightsError: The network cannot be had.
+        PlaceError: Other masks would make the map anew, to which recordings were added.
     """
     if not config.wanted:
         if "masks" in place.content:
+            if place.added:
+                place.refuse_anew("masks")
             place.update(masks=None)
         return None
     _refuse_foreign(place, config.given)
-    names = [frame.image for frame in place.frames()]
+    names = [frame.image for frame in place.walks()[0]]
     given = _given_masks(place, config.given, names)
     finder = _open_finder(config)
     contents = {path: digest_files([path], names=False) for path in set((given or {}).values())}
@@ -117,6 +121,8 @@ def make_masks(place: Place, config: MasksConfig, progress: Progress) -> Path | 
         None if given is None else {name: contents[path] for name, path in given.items()},
         None if finder is None else finder.digest,
     )
+    if place.added and place.content.get("stages", {}).get("masks") != key:
+        place.refuse_anew("masks")
     maker = _Maker(place, given, finder, _in_words(config, finder), progress)
     place.stage("masks", key, [place.masks_dir], lambda: maker.run(names, key))
     table = {"made_of": maker.made_of}

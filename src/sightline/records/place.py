@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -253,11 +253,8 @@ class Place:
         if done == inputs_digest and all(path.exists() for path in outputs):
             return False
         if done is not None and self.added and name in MAP_STAGES:
-            raise PlaceError(
-                f"{self.root} has {len(self.added)} recordings added to its map, which making the "
-                f"stage {name} anew would lose; build into another folder, or with the flags of "
-                "before (nothing was changed)"
-            )
+            lost = [path for path in outputs if not path.exists()] if done == inputs_digest else []
+            self.refuse_anew(name, *lost)
         if done is not None:
             self._edit(lambda content: content.get("stages", {}).pop(name, None))
         run()
@@ -268,6 +265,27 @@ class Place:
             )
         self._edit(lambda content: content.setdefault("stages", {}).update({name: inputs_digest}))
         return True
+
+    def refuse_anew(self, stage: str, *lost: Path) -> NoReturn:
+        """Say that a stage is not run again, since that would lose the added recordings.
+
+        Args:
+            stage: Its name.
+            lost: What it made and is not there, where its inputs are the same.
+
+        Raises:
+            PlaceError: Always.
+        """
+        many = f"{self.root} has {len(self.added)} recordings added to its map, which"
+        if lost:
+            raise PlaceError(
+                f"{many} making {lost[0]} anew, which is not there any more (stage {stage}), would "
+                "lose; put it back, or build into another folder (nothing was changed)"
+            )
+        raise PlaceError(
+            f"{many} making the stage {stage} anew would lose; build into another folder, or with "
+            "the flags of before (nothing was changed)"
+        )
 
 
 @contextmanager
