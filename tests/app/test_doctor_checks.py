@@ -422,11 +422,14 @@ def test_scale_that_is_not_known(exam: Examination) -> None:
     found = of(exam, "scale")
     assert found.severity == "note"
     root = exam.place.root
-    assert found.fix == f"sightline align {root} --distance 0000.png 0039.png METRES"
+    assert found.fix == f"sightline align {root} --distance 0002.png 0020.png METRES"
 
 
 def test_splits_that_leak(exam: Examination) -> None:
     exam.frames = assign_split(exam.frames, "mod3")
+    say(exam, split=None)
+    assert of(exam, "split").fix == ""  # parts that came with the data stay as they are
+    say(exam, split="mod3")
     found = of(exam, "split")
     assert found.severity == "warning"
     assert found.fix == f"sightline split {exam.place.root} block"

@@ -16,6 +16,7 @@ from sightline.app.doctor import Examination, diagnose, examine_place
 from sightline.app.doctor.remedies import (
     build_anew,
     build_flags,
+    free_name,
     go_on,
     more_frames,
     next_quality,
@@ -218,3 +219,15 @@ def test_a_place_is_aligned_again_as_it_was(measured: Examination, method: str, 
     exam.map_changed = True
     (found,) = [f for f in diagnose(exam).findings if f.check == "poses and map"]
     assert found.fix == f"sightline align {exam.place.root}{words}"
+
+
+def test_the_free_name_beside_a_place_that_is_named_by_a_dot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "ring"
+    (root / "images").mkdir(parents=True)
+    monkeypatch.chdir(root)
+    assert free_name(Path()) == tmp_path / "ring-2"
+    assert free_name(Path("images/..")) == tmp_path / "ring-2"
+    (tmp_path / "ring-2").mkdir()
+    assert free_name(root) == tmp_path / "ring-3"

@@ -24,7 +24,6 @@ from floor_place import (
     render,
     walk_poses,
 )
-from sightline.app import commit as commits
 from sightline.app import extend_stages
 from sightline.app.build import assign_splits, build
 from sightline.app.extend import GAP_S, Extension, extend, find_left_out
@@ -38,6 +37,8 @@ from sightline.reconstruction.pipeline import read_report
 from sightline.records import Place, stack_poses
 from sightline.records.cameras import common_camera, place_cameras
 from sightline.records.colmap import read_model
+from sightline.records.files import locked_folder
+from sightline.records.place import JOURNAL
 from sightline.worlds.floor.geometry import build_floor
 from sightline.worlds.floor.walks import mapping_pose
 from sightline.worlds.renderer import MeshRenderer
@@ -156,7 +157,7 @@ def test_tables_times_parts_and_provenance(
     assert len((place.root / "points.csv").read_text().splitlines()) == 1 + len(model.points)
     assert sorted(MapIndex.open(place).names) == sorted(f.image for f in place.frames())
     assert not list(place.reconstruction_dir.glob("adding-*"))
-    assert not (place.reconstruction_dir / commits.JOURNAL).exists()
+    assert not (place.reconstruction_dir / JOURNAL).exists()
 
 
 def test_a_build_goes_on_but_never_loses_what_was_added(
@@ -246,7 +247,7 @@ def test_a_stopped_extension_goes_on_and_a_half_moved_one_is_finished(
 
     def dying(path: Path, target: Path) -> Path:
         nonlocal moved
-        if "adding-" in str(path) and (copy.reconstruction_dir / commits.JOURNAL).exists():
+        if "adding-" in str(path) and (copy.reconstruction_dir / JOURNAL).exists():
             moved += 1
             if moved == 4:
                 raise KeyboardInterrupt
@@ -257,10 +258,10 @@ def test_a_stopped_extension_goes_on_and_a_half_moved_one_is_finished(
         with pytest.raises(KeyboardInterrupt):
             extend(Place.open(copy.root), videos.second, EXTEND)
     assert ran == ["register"]  # frames and features were kept
-    place = Place.open(copy.root)
-    assert place.added == []
+    place = Place.open(copy.root)  # whatever opens it finishes what was begun
+    assert len(place.added) == 1
     with pytest.raises(InputError, match="already"):
-        extend(place, videos.second, EXTEND)  # finishes what was begun, and then has it already
+        extend(place, videos.second, EXTEND)
     assert len(place.registered()) == FRAMES + SECOND
     assert len(MapIndex.open(place).names) == FRAMES + SECOND
     assert not list(place.reconstruction_dir.glob("adding-*"))
@@ -288,3 +289,19 @@ def test_a_build_looks_again_for_frames_left_out(copy: Place, floor: FloorPlace)
     assert [f.split for f in frames[8:12]] == ["test", "train", "validation", "test"]
     assert read_report(copy).registered == FRAMES
     assert find_left_out(place, EXTEND) == Extension(0, {})
+
+
+def test_two_extensions_at_once_and_too_few_photos_are_refused(
+    copy: Place, floor: FloorPlace, tmp_path: Path
+) -> None:
+    before = contents(copy.root)
+    for i in range(3):
+        shutil.copy(floor.place.images_dir / f"000{i}.jpg", tmp_path / f"{i}.jpg")
+    with pytest.raises(InputError, match="5 frames or more are wanted, 3 came"):
+        extend(copy, tmp_path, EXTEND)
+    with (
+        locked_folder(copy.images_dir),
+        pytest.raises(PlaceError, match="another `sightline extend` is adding"),
+    ):
+        extend(copy, tmp_path, EXTEND)
+    assert contents(copy.root) == before

@@ -181,7 +181,18 @@ def test_a_networks_answers_to_what_it_was_trained_on_promise_nothing(tmp_path: 
     rows += [asked(40 + i, "unknown", 0.01, 0.1, seen=True) for i in range(5)]
     write_answers(tmp_path / "answers.csv", rows, np.full(45, 0.5))
     saved = read_answers(tmp_path / "answers.csv")
-    assert [saved.status.count(s) for s in ("regressed", "unknown")] == [10, 5]
+    assert [saved.status.count(s) for s in ("regressed", "unknown")] == [40, 5]
+    assert len(saved.of("regressed")) == 10  # what is scored
+    # half refined and right, half a network's answers to what it was trained on
+    rows = [
+        asked(i, "refined" if i < 200 else "regressed", 0.01, 0.1, seen=True) for i in range(400)
+    ]
+    write_answers(tmp_path / "answers.csv", rows, np.repeat([0.99, 0.075], 200))
+    scores = score({"answers": read_answers(tmp_path / "answers.csv")}, 0.5, "m")
+    assert scores["thresholds"]
+    for row in scores["thresholds"]:
+        assert row["min_confidence"] > 0.075, row
+        assert row["answered"] == 0.5
 
 
 def test_unknown_photos_count_for_thresholds_alone(tmp_path: Path) -> None:

@@ -508,12 +508,17 @@ def test_conclusions_are_worked_out() -> None:
     low, high = np.array([0.1, 0.1, 0.2]), np.array([0.5, 0.6, 0.6])
     assert conclusions.lower("x", low, high, "frames").startswith("x: holds here: 0.133 against")
     assert conclusions.lower("x", high, low, "frames").startswith("x: does not hold here: ")
+    # a gap that the frames of one stretch alone make is by chance, however many they are
+    drift = np.repeat([0.9] + [0.0] * 9, 50)
+    assert "by less than" in conclusions.lower("x", np.zeros(500), drift, "frames")
     near = np.array([0.2, 0.0, 0.25])
     assert "by less than the choice of frames does" in conclusions.lower("x", low, near, "frames")
     three = {"resnet152": low, "efficientnet_b7": low, "resnet18": high}
     assert "holds here: " in conclusions.best_backbones(three)[0]
     assert "does not hold" in conclusions.best_backbones({**three, "resnet152": high + 1})[0]
     assert "cannot be told" in conclusions.best_backbones({"resnet18": low})[0]
+    ours = {**three, "compact": low / 2}  # the paper says nothing of it
+    assert conclusions.best_backbones(ours) == conclusions.best_backbones(three)
     counts = {"resnet18": 10, "resnet152": 90}
     said = conclusions.size_matters_not({"resnet18": low, "resnet152": high}, counts)
     assert ": holds here: best is ResNet-18 (10 parameters" in said[0]
@@ -532,8 +537,11 @@ def test_overfitting_is_a_validation_score_that_rises_again() -> None:
     (good,) = conclusions.convergence("L1", [2.0, 1.0, 0.5], [1.0, 0.6, 0.65])
     assert good.count("holds here") == 2
     assert "does not" not in good
-    (bad,) = conclusions.convergence("L1", [2.0, 2.5], [0.5, 0.56])
+    (bad,) = conclusions.convergence("L1", [2.0, 2.5], [0.5, 0.5, 0.56])
     assert bad.count("does not hold here") == 2
+    (short,) = conclusions.convergence("L1", [2.0, 1.0], [0.5])
+    assert "overfitting" in short
+    assert "cannot be told here" in short
 
 
 def test_what_a_mean_absolute_error_says_of_the_distance() -> None:

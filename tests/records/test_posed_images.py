@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sightline.errors import InputError, PlaceError
-from sightline.geometry import Camera, Pose
+from sightline.geometry import Camera, Pose, Similarity
 from sightline.records import Place, PosedFrame
 from sightline.records.cameras import place_cameras
 from sightline.records.paper_csv import SPLIT_TABLES, write_split_tables
@@ -146,3 +146,14 @@ def test_tables_of_parts_that_were_before_go(tmp_path, source):
     again = place_from_frames(tmp_path / "place", FRAMES, source, unit="m")
     assert not [name for name in SPLIT_TABLES if (place.root / f"{name}.csv").exists()]
     assert "split" not in again.content
+
+
+def test_an_alignment_and_a_plan_go_with_the_poses_they_were_of(tmp_path, source):
+    place = place_from_frames(tmp_path / "place", FRAMES, source, unit="m")
+    place.set_alignment(Similarity(7.0, Pose.identity()), "m", method="distance")
+    place.plan_path.write_text("plan")
+    again = place_from_frames(tmp_path / "place", FRAMES, source, unit="arbitrary")
+    assert again.alignment == {}
+    assert again.unit == "arbitrary"
+    assert not again.plan_path.exists()
+    assert (again.root / "plan.old.toml").read_text() == "plan"

@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from sightline.app.commit import finish_commit
 from sightline.app.frame_gate import LEFT_OUT, FrameGate, check_min_utility
 from sightline.app.masks import MasksConfig, make_masks
 from sightline.errors import InputError, PlaceError, SightlineError
@@ -107,7 +106,6 @@ def build(
     content = source_digest(source)
     with taken_back_on_failure(root):
         place = _open_place(root, source, content)
-        finish_commit(place)
         before = _note(place, config)
         with _as_before(place, before, on=SightlineError):
             _extract(place, source, content, config, progress)

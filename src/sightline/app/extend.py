@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sightline.app.alignment_files import map_digest
 from sightline.app.build import source_digest, split_key
-from sightline.app.commit import commit, finish_commit
 from sightline.app.extend_stages import (
     ExtendConfig,
     Progress,
@@ -30,7 +31,7 @@ from sightline.reconstruction.map_index import MapIndex
 from sightline.reconstruction.pipeline import frame_pairs
 from sightline.records import Place, PosedFrame
 from sightline.records.colmap import read_model
-from sightline.records.files import atomic_path, digest_files
+from sightline.records.files import atomic_path, digest_files, locked_folder
 from sightline.records.splits import SPLIT_METHODS
 
 #: A recording belongs to a place where this share of its frames finds itself in the map, and no
@@ -81,38 +82,56 @@ def extend(
         ReconstructionError: The recording shows another place, or COLMAP failed.
     """
     config, progress = config or ExtendConfig(), progress or _silent
-    finish_commit(place)
-    _require_map(place)
     if not source.exists():
         raise InputError(f"a video or a folder of photos is wanted; {source} does not exist")
+    with _alone(place):
+        return _extended(place, source, config, progress)
+
+
+def _extended(place: Place, source: Path, config: ExtendConfig, progress: Progress) -> Extension:
+    _require_map(place)
     content = source_digest(source)
     known = [place.content.get("frames", {}).get("source_digest")]
     known += [table.get("source_digest") for table in place.added]
     if content in known:
         raise InputError(f"{source} is in {place.root} already (nothing was changed)")
-    folder = place.reconstruction_dir / f"adding-{content}"
-    work = Place.create(folder, source=content)
-    take_frames(place, work, source, content, config, progress)
-    find_features(place, work, config, progress)
-    frames = work.frames()
+    work = _work_place(place, f"adding-{content}", content)
+    try:
+        take_frames(place, work, source, content, config, progress)
+        frames = work.frames()
+        if len(frames) < FEWEST_ANCHORS:
+            raise InputError(
+                f"{source}: {FEWEST_ANCHORS} frames or more are wanted, {len(frames)} came; add "
+                "more photos, or take more frames a second with --fps (nothing was changed)"
+            )
+        find_features(place, work, config, progress)
+    except InputError:
+        _discard(work.root)
+        raise
     pairs = frame_pairs(frames, ReconstructionConfig())
+    wanted = max(FEWEST_ANCHORS, math.ceil(ANCHORED_SHARE * len(frames)))
     answer = register(
         place,
         work,
         names=[frame.image for frame in frames],
         beside=[(frames[a].image, frames[b].image) for a, b in pairs],
         images_dir=work.images_dir,
-        wanted=max(FEWEST_ANCHORS, math.ceil(ANCHORED_SHARE * len(frames))),
+        wanted=wanted,
         own_lens=True,
         config=config,
         progress=progress,
     )
     if not answer["registered"]:
-        shutil.rmtree(folder)
+        _discard(work.root)
+        found = len(answer["anchors"])
+        reason = (
+            "COLMAP could not join any of them to it"
+            if found >= wanted
+            else "it shows another place, or another side of it"
+        )
         raise ReconstructionError(
-            f"{len(answer['anchors'])} of {len(frames)} frames of {source.name} were found in the "
-            f"map of {place.root}; it shows another place, or another side of it: film a stretch "
-            "that the map has too (nothing was changed)"
+            f"{found} of {len(frames)} frames of {source.name} were found in the map of "
+            f"{place.root}; {reason}: film a stretch that the map has too (nothing was changed)"
         )
     begins_s = _begins_s(place)
     timed = all(frame.timestamp_s is not None for frame in frames)
@@ -150,13 +169,17 @@ def find_left_out(
         ReconstructionError: COLMAP failed.
     """
     config, progress = config or ExtendConfig(), progress or _silent
-    finish_commit(place)
+    with _alone(place):
+        return _found_again(place, config, progress)
+
+
+def _found_again(place: Place, config: ExtendConfig, progress: Progress) -> Extension:
     _require_map(place)
     walks = place.walks()
     names = [f.image for walk in walks for f in walk if f.world_from_cam is None]
     if not names:
         return Extension(0, {})
-    work = Place.create(place.reconstruction_dir / "adding-left-out", source="frames left out")
+    work = _work_place(place, "adding-left-out", "frames left out")
     with atomic_path(work.database_path) as database:
         shutil.copyfile(place.database_path, database)
     answer = register(
@@ -171,9 +194,42 @@ def find_left_out(
         progress=progress,
     )
     if not answer["registered"]:
-        shutil.rmtree(work.root)
+        _discard(work.root)
         return Extension(len(names), {}, answer["left"])
     return _put_in(place, work, answer, Newcomers())
+
+
+@contextmanager
+def _alone(place: Place) -> Iterator[None]:
+    """Keep other calls from adding to the same map at the same time.
+
+    Raises:
+        PlaceError: Another one is at work.
+    """
+    if not place.images_dir.is_dir():
+        _require_map(place)
+    try:
+        with locked_folder(place.images_dir, wait=False):
+            place.reload()
+            yield
+    except BlockingIOError as error:
+        raise PlaceError(
+            f"another `sightline extend` is adding to {place.root}; wait until it has ended, then "
+            "run this again (nothing was changed)"
+        ) from error
+
+
+def _work_place(place: Place, name: str, source: str) -> Place:
+    """Return the place, inside the place, that holds a recording until it is whole."""
+    folder = place.reconstruction_dir / name
+    if folder.is_dir() and not (folder / "place.toml").is_file():
+        shutil.rmtree(folder)  # a removal that was killed
+    return Place.create(folder, source=source)
+
+
+def _discard(folder: Path) -> None:
+    (folder / "place.toml").unlink()
+    shutil.rmtree(folder)
 
 
 def _put_in(
@@ -184,6 +240,7 @@ def _put_in(
     added: dict[str, Any] | None = None,
 ) -> Extension:
     """Move the grown map and everything that follows from it into the place."""
+    place.reload()  # it may have been aligned or split since
     model = read_model(work.model_dir)
     before = len(read_model(place.model_dir).points)
     frames = grown_frames(place, model, list(answer["registered"]), newcomers)
@@ -202,7 +259,9 @@ def _put_in(
         if stages.get("split") == split_key(built, method):
             stages["split"] = split_key(frames[: len(built)], method)
     settings["stages"] = stages
-    commit(place, work.root, moves, settings)
+    place.commit(work.root, moves, settings)
+    for left in place.reconstruction_dir.glob("adding-*"):
+        shutil.rmtree(left)  # of recordings that were given up
     MapIndex.open(place)
     return Extension(
         len(answer["registered"]) + len(answer["left"]),

@@ -75,11 +75,7 @@ def take_frames(
         work.write_frames([PosedFrame(prefix + f.image, f.timestamp_s, None) for f in extracted])
 
     key = digest("adding-frames-1", content, prefix, frames.fps, frames.sharpest, frames.max_side)
-    try:
-        work.stage("frames", key, [work.images_dir, work.poses_path], run)
-    except InputError:
-        shutil.rmtree(work.root)
-        raise
+    work.stage("frames", key, [work.images_dir, work.poses_path], run)
 
 
 def find_features(place: Place, work: Place, config: ExtendConfig, progress: Progress) -> None:
@@ -183,9 +179,10 @@ def register(
         write_json(answer_path, answer)
 
     before = digest_files(sorted(place.model_dir.glob("*.bin")))
+    features = work.content.get("stages", {}).get("features")
     work.stage(
         "register",
-        digest("adding-register-1", before, names, config.seed),
+        digest("adding-register-2", before, names, features, config.seed),
         [answer_path],
         run,
     )

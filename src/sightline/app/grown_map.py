@@ -7,13 +7,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sightline.errors import InputError
-from sightline.geometry import Pose
+from sightline.geometry import Camera, Pose
 from sightline.reconstruction import doctor
 from sightline.reconstruction.anchors import TOO_FEW
 from sightline.reconstruction.pipeline import read_report
 from sightline.records import Place, PosedFrame
-from sightline.records.cameras import CAMERAS_CSV, read_cameras_csv, write_cameras_csv
+from sightline.records.cameras import (
+    CAMERAS_CSV,
+    common_camera,
+    read_cameras_csv,
+    write_cameras_csv,
+)
 from sightline.records.colmap import MapModel
 from sightline.records.files import write_json
 from sightline.records.frames import write_poses_csv
@@ -78,15 +85,25 @@ def stage_tables(
     if any(f.split for f in frames):
         write_split_tables(staging, frames)
         names += [f"{split}.csv" for split in SPLIT_TABLES]
-    if not answer["same_lens"]:
+    lenses = {n: model.cameras[model.frames[n].camera_id] for n in answer["registered"]}
+    common = common_camera(place)
+    other = {name: lens for name, lens in lenses.items() if not _same(lens, common)}
+    if other:
         path = root / CAMERAS_CSV
         known = read_cameras_csv(path) if path.is_file() else {}
-        lens = {n: model.cameras[model.frames[n].camera_id] for n in answer["registered"]}
-        write_cameras_csv(staging / CAMERAS_CSV, {**known, **lens})
+        write_cameras_csv(staging / CAMERAS_CSV, {**known, **other})
         names.append(CAMERAS_CSV)
     write_json(staging / "doctor.json", asdict(_report(place, model, frames, answer)))
     moves = {staging / name: root / name for name in names}
     return {**moves, staging / "doctor.json": place.reconstruction_dir / "doctor.json"}
+
+
+def _same(lens: Camera, common: Camera | None) -> bool:
+    """Return whether two cameras are one but for rounding."""
+    return common is not None and (
+        (lens.model, lens.width, lens.height) == (common.model, common.width, common.height)
+        and bool(np.allclose(lens.params, common.params, rtol=1e-9, atol=1e-9))
+    )
 
 
 def _report(

@@ -131,7 +131,8 @@ class SavedAnswers:
     Attributes:
         status: (N,) refined, regressed or unknown.
         confidence: (N,) by weights fitted without the photo's own source; 0 where unknown.
-        error: (N,) distance to the truth; 0 where unknown.
+        error: (N,) distance to the truth; 0 where unknown, infinite where a network answered what
+            it was trained on: thresholds count that as wrong.
     """
 
     status: tuple[str, ...]
@@ -142,8 +143,9 @@ class SavedAnswers:
         return len(self.status)
 
     def of(self, *statuses: str) -> SavedAnswers:
-        """Return those of some statuses."""
-        rows = [i for i, status in enumerate(self.status) if status in statuses]
+        """Return those of some statuses that are to be scored: the error is finite."""
+        scored = np.isfinite(self.error)
+        rows = [i for i, status in enumerate(self.status) if status in statuses and scored[i]]
         kept = tuple(self.status[i] for i in rows)
         return SavedAnswers(kept, self.confidence[rows], self.error[rows])
 

@@ -122,10 +122,13 @@ def digest_files(paths: Iterable[Path], *, names: bool = True) -> str:
 
 
 @contextmanager
-def locked_folder(folder: Path) -> Iterator[None]:
+def locked_folder(folder: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold a lock on ``folder``, across threads and processes; nothing is written for it.
 
     On Windows, where folders cannot be locked, it does nothing.
+
+    Raises:
+        BlockingIOError: Another holds it, and ``wait`` is False.
     """
     if sys.platform == "win32":
         yield
@@ -134,7 +137,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
 
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
     finally:
         os.close(descriptor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +13,14 @@ import numpy as np
 
 from sightline.errors import GeometryError, PlaceError, SightlineError
 from sightline.geometry import Pose, Similarity
-from sightline.records.files import locked_folder, read_toml, write_toml
+from sightline.records.files import locked_folder, read_toml, write_json, write_toml
 from sightline.records.frames import PosedFrame, read_poses_csv, write_poses_csv
 from sightline.records.plan import FloorPlan
 
 #: What a map is made by, in this order; made anew, it loses what was added to it.
 MAP_STAGES = ("frames", "features", "matches", "map", "loops", "poses")
+#: Says what is being moved into a place; it exists only when everything new is whole.
+JOURNAL = "committing.json"
 
 
 class Place:
@@ -33,7 +37,7 @@ class Place:
 
     @classmethod
     def open(cls, root: str | Path) -> Place:
-        """Return an existing place.
+        """Return an existing place; a :meth:`commit` that was killed half-way is finished first.
 
         Raises:
             PlaceError: The folder is not a place.
@@ -44,7 +48,14 @@ class Place:
                 f"{root} is not a place (no place.toml); make one with "
                 f"`sightline build VIDEO {root}`"
             )
-        return cls(root, read_toml(root / "place.toml"))
+        place = cls(root, {})
+        place.reload()
+        return place
+
+    def reload(self) -> None:
+        """Read ``place.toml`` again: others may have changed it since."""
+        self._content = read_toml(self.root / "place.toml")
+        self._finish_commit()
 
     @classmethod
     def create(cls, root: str | Path, *, source: str) -> Place:
@@ -92,6 +103,45 @@ class Place:
             content = {key: value for key, value in content.items() if value is not None}
             write_toml(path, content)
         self._content = content
+
+    def commit(self, work: Path, moves: Mapping[Path, Path], settings: Mapping[str, Any]) -> None:
+        """Move new files and folders to where the old ones are, and set keys of ``place.toml``.
+
+        Nothing of the old is touched before the journal of all moves is written; from there on
+        :meth:`open` goes on to the end, whatever opens the place.
+
+        Args:
+            work: A folder inside the place, removed at last with all that is left in it.
+            moves: New file or folder, inside the place -> where it goes, inside the place.
+            settings: Keys of ``place.toml``.
+        """
+        rows = [[str(path.relative_to(self.root)) for path in move] for move in moves.items()]
+        journal = {"work": str(work.relative_to(self.root)), "moves": rows}
+        path = self.reconstruction_dir / JOURNAL
+        write_json(path, {**journal, "settings": dict(settings)})
+        self._finish_commit()
+
+    def _finish_commit(self) -> None:
+        journal = self.reconstruction_dir / JOURNAL
+        if not journal.is_file():
+            return
+        with locked_folder(self.reconstruction_dir):
+            if not journal.is_file():  # another process was faster
+                self.update()
+                return
+            content = json.loads(journal.read_text(encoding="utf-8"))
+            work = self.root / content["work"]
+            for number, (new, target) in enumerate(content["moves"]):
+                source, path = self.root / new, self.root / target
+                if not source.exists():  # moved before the kill
+                    continue
+                if path.is_dir():
+                    path.rename(work / f"old-{number}")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                source.replace(path)
+            self.update(**content["settings"])
+            journal.unlink()
+        shutil.rmtree(work, ignore_errors=True)
 
     @property
     def name(self) -> str:

@@ -129,7 +129,10 @@ def put_frames(
     scale = 1.0 if metres_per_unit is None else metres_per_unit
     for table in SPLIT_TABLES:
         (place.root / f"{table}.csv").unlink(missing_ok=True)
-    place.update(split=None)
+    # an alignment and a plan belong to the poses that were there
+    place.update(split=None, alignment=None)
+    if place.plan_path.is_file():
+        place.plan_path.replace(place.plan_path.with_name("plan.old.toml"))
     place.write_frames(
         [
             PosedFrame(name, f.timestamp_s, _scaled(f.world_from_cam, scale), f.split)

@@ -214,7 +214,8 @@ def score(answers: Mapping[str, SavedAnswers], radius: float, unit: str) -> dict
             least = threshold_for(given.confidence, given.error > radius, share)
         except InputError:
             continue  # too few photos to promise it
-        kept = int((answered.confidence >= least).sum()) / len(given)
+        asked = np.array([status != "unknown" for status in given.status])
+        kept = int((asked & (given.confidence >= least)).sum()) / len(given)
         thresholds.append({"max_wrong": share, "min_confidence": least, "answered": kept})
     return {
         "radius": radius,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,9 @@ def threshold_rows(metrics: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Return the table of thresholds: a header, then each share of wrong answers."""
     rows: list[tuple[str, ...]] = [("--max-wrong", "confidence from", "photos answered")]
     for row in metrics["thresholds"]:
-        least, answered = f"{row['min_confidence']:.4f}", f"{row['answered']:.1%}"
+        # rounded up: a photo just below the threshold must stay below what is printed
+        least = f"{math.ceil(row['min_confidence'] * 1e4) / 1e4:.4f}"
+        answered = f"{row['answered']:.1%}"
         rows.append((f"{row['max_wrong']:g}", least, answered))
     return rows
 
@@ -54,13 +57,17 @@ def threshold_rows(metrics: Mapping[str, Any]) -> list[tuple[str, ...]]:
 def write_answers(path: Path, asked: Sequence[Asked], confidence: Array) -> None:
     """Write ``image,distortion,source,status,confidence,error``, one row a photo asked.
 
-    Photos that only a network answers which was trained on them are left out: no other photo gets
-    so good an answer.
+    A network's answers to photos that it was trained on count as wrong: nobody knows how good they
+    would be otherwise, and thresholds must not promise what was not seen.
     """
     rows = [
-        (one, one.status, float(likely), one.answer_error)
+        (
+            one,
+            one.status,
+            float(likely),
+            math.inf if one.trained_on and one.status == "regressed" else one.answer_error,
+        )
         for one, likely in zip(asked, confidence, strict=True)
-        if not (one.trained_on and one.status == "regressed")
     ]
     _write_rows(path, rows)
 

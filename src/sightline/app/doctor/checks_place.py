@@ -33,8 +33,7 @@ def check_scale(exam: Examination) -> Finding:
     """Return whether the place is in metres, and how well its alignment fits."""
     alignment = exam.alignment
     if exam.place.unit != "m":
-        names = [f.image for f in exam.posed]
-        ends = (names[0], names[-1]) if len(names) > 1 else ("FRAME_A", "FRAME_B")
+        ends = _farthest_apart(exam) or ("FRAME_A", "FRAME_B")
         return Finding(
             "scale",
             "note",
@@ -65,6 +64,17 @@ def check_scale(exam: Examination) -> Finding:
         float(rms),
         RESIDUAL_M,
     )
+
+
+def _farthest_apart(exam: Examination) -> tuple[str, str] | None:
+    """Return two frames as far apart as any, about: a long way is measured best."""
+    if len(exam.posed) < 2:
+        return None
+    centres = stack_poses(exam.posed).translation
+    a = int(np.linalg.norm(centres - centres.mean(axis=0), axis=1).argmax())
+    b = int(np.linalg.norm(centres - centres[a], axis=1).argmax())
+    first, last = sorted((a, b))
+    return exam.posed[first].image, exam.posed[last].image
 
 
 def check_poses_fit_map(exam: Examination) -> Finding | None:
@@ -150,13 +160,20 @@ def check_splits(exam: Examination) -> Finding | None:
         if severity == "good"
         else "a score on these parts measures interpolation, not "
         "localisation; keep stretches of the walk apart, or score on a second walk",
-        ""
-        if severity == "good"
-        else command("split", exam.place.root, "block" if share > 0 else "second-walk"),
+        "" if severity == "good" else _splitting(exam, share),
         share,
         LEAK_SHARE,
         tuple(leaking),
     )
+
+
+def _splitting(exam: Examination, share: float) -> str:
+    """Return the command that divides a place better; none for parts that came with the data."""
+    if exam.place.content.get("split") is None:
+        return ""
+    if share > 0:
+        return command("split", exam.place.root, "block")
+    return command("split", exam.place.root, "second-walk") if exam.place.added else ""
 
 
 def _neighbours_across(exam: Examination) -> list[str]:

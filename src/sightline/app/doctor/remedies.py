@@ -44,7 +44,7 @@ def build_anew(exam: Examination, config: BuildConfig | None, *words: str) -> st
         return ""
     source = exam.place.content.get("source") if exam.built_here else exam.place.images_dir
     flags = build_flags(config)
-    return command("build", source or "VIDEO", _free_name(exam.place.root), *flags, *words)
+    return command("build", source or "VIDEO", free_name(exam.place.root), *flags, *words)
 
 
 def align_again(exam: Examination) -> str:
@@ -152,9 +152,12 @@ _PARAMETERS = {
 }
 
 
-def _free_name(root: Path) -> Path:
+def free_name(root: Path) -> Path:
+    """Return a folder beside a place that is not there yet."""
+    # a name such as . or .. has none beside it
+    base = root if root.name not in ("", "..") else root.resolve()
     for number in range(2, 100):
-        path = root.with_name(f"{root.resolve().name}-{number}")
+        path = base.with_name(f"{base.name}-{number}")
         if not path.exists():
             return path
-    return root.with_name(f"{root.resolve().name}-new")
+    return base.with_name(f"{base.name}-new")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from sightline.app.extend import extend, find_left_out
 from sightline.app.extend_stages import ExtendConfig
 from sightline.cli.options import parse
 from sightline.cli.progress import progress_bar
+from sightline.errors import InputError
 from sightline.records import Place
 
 
@@ -40,8 +41,24 @@ def run(arguments: Sequence[str]) -> int:
     place = Place.open(options.place)
     with progress_bar() as progress:
         if options.source is None:
+            _refuse_of_recordings(options.config)
             found = find_left_out(place, options.config, progress)
         else:
             found = extend(place, options.source, options.config, progress)
     print(describe_extension(place, found))
     return 0
+
+
+def _refuse_of_recordings(config: ExtendConfig) -> None:
+    usual = ExtendConfig()
+    given = [
+        f"--{field.name.replace('_', '-')}"
+        for field in fields(config)
+        if field.name not in ("seed", "threads")
+        and getattr(config, field.name) != getattr(usual, field.name)
+    ]
+    if given:
+        raise InputError(
+            f"a video or a folder of photos is wanted with {', '.join(given)}, none came; name "
+            "one, or leave that out to look for frames of the place itself"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,10 +117,10 @@ class AbsoluteConfig(FitConfig):
         super().__post_init__()
         wanted = {
             "dropout": 0 <= self.dropout < 1,
-            "alpha": self.alpha >= 0,
+            "alpha": 0 <= self.alpha < math.inf,
             "step": self.step >= 2,
             "skip": self.skip >= 1,
-            "unlabelled_weight": self.unlabelled_weight > 0,
+            "unlabelled_weight": 0 < self.unlabelled_weight < math.inf,
             "unlabelled_fps": 0 < self.unlabelled_fps <= 1000,
             "unlabelled_skip": self.unlabelled_skip >= 1,
             "regions": 2 <= self.regions <= 4096,
@@ -132,7 +133,7 @@ class AbsoluteConfig(FitConfig):
             "augment_yaw_deg": 0 <= self.augment_yaw_deg <= 60,
             "augment_pitch_deg": 0 <= self.augment_pitch_deg <= 60,
             "augment_roll_deg": 0 <= self.augment_roll_deg <= 180,
-            "augment_shift": self.augment_shift >= 0,
+            "augment_shift": 0 <= self.augment_shift < math.inf,
             "augment_resolution": 1 <= self.augment_resolution <= 4,
         }
         refuse(self, wanted)

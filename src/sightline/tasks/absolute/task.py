@@ -165,7 +165,8 @@ def train(
         WeightsError: The backbone's weights cannot be had.
         TrainingError: Too few frames, or a non-finite loss.
     """
-    config.refuse_ignored()
+    if not (run_dir / CONFIG).is_file():  # an older run may have what is ignored today
+        config.refuse_ignored()
     if config.model == "scene_coordinates":
         from sightline.tasks.absolute.scene.task import train_scene
 

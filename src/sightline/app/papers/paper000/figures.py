@@ -210,7 +210,7 @@ def _losses(runs: Runs, folder: Path, number: int, model: Model) -> Section:
         shown_ends = [f"{value:.3f}" for value in ends] or ["NaN"] * 4
         rows.append((name, str(len(history)), *shown_ends))
         values[name] = {"run": outcome.directory.name, "epochs": len(history), "ends": list(ends)}
-        said += conclusions.convergence(name, losses, scored)
+        said += conclusions.convergence(name, [row["train_position"] for row in history], scored)
     ends_header = ("training, first", "training, last", "validation, last", "validation, best")
     return Section(
         f"figure-{number}",

@@ -14,7 +14,7 @@ from sightline.app.papers.paper000.trainings import Training
 from sightline.app.papers.paper000.world import World
 from sightline.errors import InputError, NonFiniteLossError
 from sightline.geometry import Pose
-from sightline.geometry.rotation import Array
+from sightline.geometry.rotation import Array, rotation_angle_deg
 from sightline.learning.fit import HISTORY, read_history
 from sightline.learning.runs import CONFIG, WEIGHTS, read_run_table
 from sightline.records import PosedFrame, stack_poses
@@ -246,4 +246,6 @@ def _is_of(saved: Predictions, frames: Sequence[PosedFrame]) -> bool:
     if len(saved) != len(true) or set(saved.images) != set(true):
         return False
     known = Pose.stack([pose for image in saved.images if (pose := true[image]) is not None])
-    return bool(np.allclose(known.translation, saved.true.translation, atol=1e-6))
+    turned = rotation_angle_deg(known.q_wxyz, saved.true.q_wxyz)
+    moved = np.abs(known.translation - saved.true.translation)
+    return bool(moved.max(initial=0.0) <= 1e-6 and turned.max(initial=0.0) <= 1e-3)
