@@ -1,5 +1,7 @@
 """What speaks against a loop: matches in one part of the view, frames about it that see none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,28 @@ def test_frames_about_a_loop_are_asked_for_what_they_must_see(
     for b, earlier in found.items():
         assert all(abs(a - (b - 35)) <= 2 for a in earlier)
     assert probes(model, names, {b: back_by(300.0) for b in range(40, 46)}) == {}
+
+
+def test_a_frame_that_sees_little_is_not_asked(walk: tuple[MapModel, list[str]]) -> None:
+    """Somebody walks through the picture of frames 46 to 48: hardly a map point is in them."""
+    model, names = walk
+    asked = {b: back_by(17.5) for b in range(40, 46)}
+    before = set(probes(model, names, asked))
+    for b, left in ((46, 0), (47, 20), (48, 59), (49, 60)):
+        ids = model.frames[names[b]].point_ids.copy()
+        ids[left:] = -1
+        model.frames[names[b]] = replace(model.frames[names[b]], point_ids=ids)
+    assert set(probes(model, names, asked)) == before - {46, 47, 48}
+
+
+def test_unseen_frames_in_the_midst_of_a_loop_deny_what_is_near_them_only() -> None:
+    asked = [b for b in range(100, 300) if b not in (150, 151, 152)]
+    unseen = dict.fromkeys((150, 151, 152), False)
+    near = {*range(150 - WINDOW, 150), *range(153, 153 + WINDOW)}
+    assert denied(asked, unseen) == near
+    # At its end they deny all of it, as ever.
+    assert denied(asked, {**unseen, 300: False, 301: False, 302: False}) == set(asked)
+    assert denied(asked, {**unseen, 97: False, 98: False, 99: False}) == set(asked)
 
 
 def test_a_run_of_frames_that_see_no_loop_denies_it() -> None:

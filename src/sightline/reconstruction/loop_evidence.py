@@ -58,7 +58,8 @@ def probes(
 
     Returns:
         Row of a later frame, within :data:`WINDOW` of one of a believed pair and in none itself ->
-        rows of the earlier frames that it should share most with.
+        rows of the earlier frames that it should share most with. Frames that see little themselves
+        (somebody stands before the camera, a bare wall) say nothing either way and are not asked.
     """
     rows = np.array(sorted(asked))
     found: dict[int, tuple[int, ...]] = {}
@@ -67,6 +68,8 @@ def probes(
         if b in asked or abs(nearest - b) > WINDOW:
             continue
         frame = model.frames[names[b]]
+        if (frame.point_ids >= 0).sum() < _FEWEST_POINTS:
+            continue
         predicted = asked[nearest] @ frame.world_from_cam
         camera = model.cameras[frame.camera_id]
         shares = np.array(
@@ -86,7 +89,9 @@ def denied(asked: Sequence[int], confirmed: Mapping[int, bool]) -> set[int]:
     """Return the rows of believed pairs that frames about them speak against.
 
     Frames one after the other, none of which sees what it must see were the loop true, say that two
-    places merely look alike, and where they begin to differ.
+    places merely look alike, and where they begin to differ: before or after a run of believed
+    pairs they speak against all of it. In its midst, where it goes on beyond them, they speak
+    against the pairs near them only: something stood in the way, or those pairs are wrong.
 
     Args:
         asked: Rows of the later frames of believed pairs.
@@ -98,7 +103,7 @@ def denied(asked: Sequence[int], confirmed: Mapping[int, bool]) -> set[int]:
             runs[-1].append(b)
         else:
             runs.append([b])
-    against = {b for run in runs if len(run) >= DENYING_FRAMES for b in run}
+    against = [run for run in runs if len(run) >= DENYING_FRAMES]
     rows, doubted = sorted(asked), set[int]()
     groups: list[list[int]] = []
     for row in rows:
@@ -107,8 +112,11 @@ def denied(asked: Sequence[int], confirmed: Mapping[int, bool]) -> set[int]:
         else:
             groups.append([row])
     for group in groups:
-        if any(group[0] - WINDOW <= b <= group[-1] + WINDOW for b in against):
-            doubted.update(group)
+        for run in against:
+            if group[0] < run[0] and run[-1] < group[-1]:
+                doubted.update(r for r in group if run[0] - WINDOW <= r <= run[-1] + WINDOW)
+            elif group[0] - WINDOW <= run[-1] and run[0] <= group[-1] + WINDOW:
+                doubted.update(group)
     return doubted
 
 
