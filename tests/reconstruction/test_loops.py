@@ -17,6 +17,7 @@ from sightline.reconstruction.config import LOOP_GAP, ReconstructionConfig
 from sightline.reconstruction.loop_bundle import LoopMatch, apply_loops
 from sightline.reconstruction.loops import (
     Candidate,
+    asking,
     believe,
     close_loops,
     find_candidates,
@@ -204,6 +205,20 @@ def test_a_lonely_pair_is_not_believed(hall: Hall) -> None:
     assert lonely.match is not None
     believe([lonely], model, hall.names)
     assert lonely.reason == "0 of 0 neighbouring pairs agree"
+
+
+def test_each_loop_is_asked_by_its_own_drift_bound() -> None:
+    """A loop after 300 m may be 9 m off, which one after 10 m may not."""
+    believed = [Candidate(2, 90, 0.5, 0.3), Candidate(3, 92, 0.5, 0.4), Candidate(9, 250, 0.5, 9.0)]
+    tried = asking({89: (1,), 94: (5, 4), 247: (6, 3)}, believed)
+    assert [(c.a, c.b, c.bound) for c in tried] == [
+        (1, 89, 0.3),
+        (5, 94, 0.4),
+        (4, 94, 0.4),
+        (6, 247, 9.0),
+        (3, 247, 9.0),
+    ]
+    assert all(not c.reason for c in tried)
 
 
 def test_pairs_without_matches_say_so(hall: Hall) -> None:

@@ -11,6 +11,7 @@ merged and everything is adjusted; the result is kept only if the map did not ge
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -267,11 +268,7 @@ def _ask_around(
     asked = {c.b: c.correction for c in believed if c.correction is not None}
     if not asked:
         return
-    tried = [
-        Candidate(a, b, None, believed[0].bound)
-        for b, earlier in probes(model, names, asked).items()
-        for a in earlier
-    ]
+    tried = asking(probes(model, names, asked), believed)
     _match(tried, names, database_path, request)
     with pycolmap.Database.open(database_path) as database:
         ids = {image.name: image.image_id for image in database.read_all_images()}
@@ -282,6 +279,20 @@ def _ask_around(
     for c in believed:
         if c.b in doubted:
             c.reason = "frames beside it should see the same place too, and do not"
+
+
+def asking(probed: Mapping[int, Sequence[int]], believed: list[Candidate]) -> list[Candidate]:
+    """Return the pairs to try, each with the drift bound of the believed pair nearest in time.
+
+    Args:
+        probed: Row of a later frame -> rows of the earlier frames to try it with.
+        believed: One or more believed pairs, of any number of loops.
+    """
+
+    def bound(b: int) -> float:
+        return min(believed, key=lambda c: abs(c.b - b)).bound
+
+    return [Candidate(a, b, None, bound(b)) for b, earlier in probed.items() for a in earlier]
 
 
 def sees_the_loop(
