@@ -288,11 +288,9 @@ def asking(probed: Mapping[int, Sequence[int]], believed: list[Candidate]) -> li
         probed: Row of a later frame -> rows of the earlier frames to try it with.
         believed: One or more believed pairs, of any number of loops.
     """
-
-    def bound(b: int) -> float:
-        return min(believed, key=lambda c: abs(c.b - b)).bound
-
-    return [Candidate(a, b, None, bound(b)) for b, earlier in probed.items() for a in earlier]
+    rows = np.array([c.b for c in believed])
+    nearest = {b: believed[int(np.abs(rows - b).argmin())] for b in probed}
+    return [Candidate(a, b, None, nearest[b].bound) for b, row in probed.items() for a in row]
 
 
 def sees_the_loop(
