@@ -3,20 +3,23 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.spatial.transform import Rotation
 
+from sightline.errors import ReconstructionError
 from sightline.geometry import Pose
 from sightline.geometry.trajectory import absolute_trajectory_error
 from sightline.reconstruction.anchors import TOO_FEW
 from sightline.reconstruction.config import QUALITY_PRESETS, ReconstructionConfig
 from sightline.reconstruction.pipeline import reconstruct
-from sightline.reconstruction.registration import register_frames
+from sightline.reconstruction.registration import _check_held, _keep, register_frames
 from sightline.reconstruction.stages import extract_features
 from sightline.records import Place
-from sightline.records.colmap import read_model
+from sightline.records.colmap import pose_to_colmap, read_model
 
 OLD, NEW = range(11), range(11, 16)
 
@@ -100,6 +103,53 @@ def test_frames_of_the_same_wall_join_the_map(mapped: Place, scene, tmp_path: Pa
     lens = after.cameras[after.frames["new-11.png"].camera_id]
     assert lens == before.cameras[before.frames[scene.names[0]].camera_id]
     assert (after.colors.sum(axis=1) > 0).mean() > 0.9
+
+
+def test_what_is_kept_is_written_whole_and_counted_at_last(
+    mapped: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frame far from its anchor takes the points with it that only one other frame saw."""
+    import pycolmap
+
+    model = read_model(mapped.model_dir)
+    names = sorted(model.frames)
+    first, wrong = names[0], names[1]
+    far = Pose(np.array([1.0, 0, 0, 0]), np.array([50.0, 0.0, 0.0]))
+    search = SimpleNamespace(anchors={wrong: SimpleNamespace(world_from_cam=far)}, left={})
+    output = tmp_path / "model"
+    asked = {"names": [first, wrong], "output": output, "images_dir": str(mapped.images_dir)}
+
+    def full(_self: pycolmap.Reconstruction, path: str) -> None:
+        (Path(path) / "frames.bin").write_bytes(b"half")
+        raise OSError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pycolmap.Reconstruction, "write_binary", full)
+        with pytest.raises(OSError, match="no room"):
+            _keep(pycolmap.Reconstruction(str(mapped.model_dir)), model, search, asked)
+    assert list(tmp_path.iterdir()) == []
+    kept = _keep(pycolmap.Reconstruction(str(mapped.model_dir)), model, search, asked)
+    assert set(search.left) == {wrong}
+    written = read_model(output).frames
+    assert wrong not in written
+    seen = {f.name: int((f.point_ids >= 0).sum()) for f in (model.frames[first], written[first])}
+    assert kept == seen
+    assert kept[first] < (model.frames[first].point_ids >= 0).sum()
+
+
+def test_old_frames_may_not_turn_either(mapped: Place) -> None:
+    import pycolmap
+
+    model = read_model(mapped.model_dir)
+    reconstruction = pycolmap.Reconstruction(str(mapped.model_dir))
+    _check_held(reconstruction, model)
+    name = sorted(model.frames)[3]
+    pose = model.frames[name].world_from_cam
+    turn = Pose.from_rotation(Rotation.from_euler("y", 0.5, degrees=True), np.zeros(3))
+    image = reconstruction.find_image_with_name(name)
+    image.frame.set_cam_from_world(image.camera_id, pose_to_colmap(pose @ turn))
+    with pytest.raises(ReconstructionError, match=r"turn them by 0\.5 deg"):
+        _check_held(reconstruction, model)
 
 
 def test_another_wall_is_refused(mapped: Place, scene, tmp_path: Path) -> None:

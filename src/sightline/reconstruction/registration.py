@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import ReconstructionError
-from sightline.geometry import Camera
+from sightline.geometry import Camera, Pose
 from sightline.geometry.camera import CAMERA_MODELS
 from sightline.geometry.rotation import Array, rotation_angle_deg
 from sightline.reconstruction.anchors import (
@@ -39,6 +39,7 @@ from sightline.records.colmap import (
     pixels_from_colmap,
     read_reconstruction,
 )
+from sightline.records.files import atomic_path
 
 if TYPE_CHECKING:
     import pycolmap
@@ -51,8 +52,9 @@ MIN_AGREEING = 0.3
 ANCHOR_SHARE, ANCHOR_DEG = 0.25, 5.0
 #: A focal length this much off the map's is another lens's.
 SAME_LENS = 0.03
-#: Poses that were held fixed may have moved by this share of the typical depth: rounding.
-_HELD_SHARE = 1e-6
+#: Poses that were held fixed may have moved by this share of the typical depth, and turned by so
+#: many degrees: rounding.
+_HELD_SHARE, _HELD_DEG = 1e-6, 1e-4
 _FAR_FROM_ANCHOR = "the adjusted map puts it elsewhere than its own matches do"
 _NOT_REACHED = "too few points of the map, or of frames added before it, are seen in it"
 
@@ -306,17 +308,14 @@ def _check_held(reconstruction: pycolmap.Reconstruction, model: MapModel) -> Non
         raise ReconstructionError(
             f"adding frames would lose {len(lost)} frames of the map ({lost[0]}); nothing was added"
         )
-    moved = max(
-        float(
-            np.linalg.norm(
-                now.frames[n].world_from_cam.translation - frame.world_from_cam.translation
-            )
-        )
-        for n, frame in model.frames.items()
-    )
-    if moved > _HELD_SHARE * typical_depth(model, sorted(model.frames)):
+    names = sorted(model.frames)
+    old, new = (Pose.stack([m.frames[n].world_from_cam for n in names]) for m in (model, now))
+    moved = float(np.linalg.norm(new.translation - old.translation, axis=1).max())
+    turned_deg = float(rotation_angle_deg(new.q_wxyz, old.q_wxyz).max())
+    if moved > _HELD_SHARE * typical_depth(model, names) or turned_deg > _HELD_DEG:
         raise ReconstructionError(
-            f"adding frames would move the map's own by {moved:.3g} of its units; nothing was added"
+            f"adding frames would move the map's own by {moved:.3g} of its units and turn them by "
+            f"{turned_deg:.3g} deg; nothing was added"
         )
 
 
@@ -326,11 +325,15 @@ def _keep(
     search: _Search,
     request: dict[str, Any],
 ) -> dict[str, int]:
-    """Write the map without frames that ended up far from their anchors; return the others."""
+    """Write the map without frames that ended up far from their anchors.
+
+    Returns:
+        Names of the others -> map points that each sees in what was written.
+    """
     reach = ANCHOR_SHARE * typical_depth(model, sorted(model.frames))
     now = model_from_colmap(reconstruction)
     ids = {str(image.name): image for image in reconstruction.images.values()}
-    kept: dict[str, int] = {}
+    kept: list[str] = []
     for name in sorted(set(request["names"]) & set(now.frames)):
         anchor, pose = search.anchors.get(name), now.frames[name].world_from_cam
         if anchor is not None:
@@ -341,15 +344,16 @@ def _keep(
                 search.left[name] = _FAR_FROM_ANCHOR
                 reconstruction.deregister_frame(ids[name].frame_id)
                 continue
-        kept[name] = int((now.frames[name].point_ids >= 0).sum())
+        kept.append(name)
     for name in kept:
         reconstruction.extract_colors_for_image(ids[name].image_id, request["images_dir"])
     if kept:
         reconstruction.update_point_3d_errors()
-        output = Path(request["output"])
-        output.mkdir()
-        reconstruction.write_binary(str(output))
-    return kept
+        with atomic_path(Path(request["output"])) as output:
+            output.mkdir()
+            reconstruction.write_binary(str(output))
+    # Counted at last: points that only a frame taken out again had confirmed are gone.
+    return {name: int(ids[name].num_points3D) for name in kept}
 
 
 def _main_camera(model: MapModel) -> Camera:
