@@ -5,9 +5,12 @@
 
 PLACE is a built place, WALK another walk in it, never trained on: a folder with poses.csv and
 images (``sightline demo DEMO`` makes DEMO/place and DEMO/floor/second). Each variant changes the
-settings of ``scratch_config`` in one thing, is trained for the same passes over the training frames
-(or the same seconds) and judged on the walk, beside an oracle that copies the nearest training
-frame's pose. ``--start RUN`` is a run on another place, for the variants that start from one.
+settings of ``scratch_config`` as its row says, is trained for the same passes over the training
+frames (or the same seconds) and judged on the walk, beside an oracle that copies the nearest
+training frame's pose. ``--start RUN`` is a run on another place, for variants that start from one.
+
+Baseline: that oracle, over the place's training frames (it knows fewer than the variants ``-all``),
+and the first variant of a model.
 
 One training is one draw: with several ``--seeds`` a row has the median over them, and how far they
 lie apart. Trainings lie in ``--work`` and are not made again; a killed one goes on.
@@ -129,13 +132,12 @@ def config_of(variant: Variant, budget: Budget, seed: int, start: Path | None) -
 
 def with_all_frames(place: Place, work: Path) -> Place:
     """Return the place with its test frames among the training ones; images and map are its own."""
-    root = work / f"{place.name}-all-frames"
-    if not (root / "place.toml").is_file():
-        root.mkdir(parents=True, exist_ok=True)
-        for folder in (place.images_dir, place.reconstruction_dir):
-            if folder.is_dir() and not (root / folder.name).exists():
-                (root / folder.name).symlink_to(folder.resolve(), target_is_directory=True)
-        shutil.copyfile(place.root / "place.toml", root / "place.toml")
+    root = work / f"{place.name}-{digest(str(place.root.resolve()))[:8]}-all-frames"
+    root.mkdir(parents=True, exist_ok=True)
+    for folder in (place.images_dir, place.reconstruction_dir):
+        if folder.is_dir() and not (root / folder.name).exists():
+            (root / folder.name).symlink_to(folder.resolve(), target_is_directory=True)
+    shutil.copyfile(place.root / "place.toml", root / "place.toml")
     made = Place.open(root)
     made.write_frames([f.with_split("train") if f.split == "test" else f for f in place.frames()])
     return made

@@ -194,7 +194,9 @@ def map_rows(
     copies: list[Pose | None] = [true[name].world_from_cam for name in retrieved(place, photos)]
     say("training scene coordinates")
     config = landscape(scratch_config("scene_coordinates", seconds))
-    run = train(place, config, place.runs_dir / f"scene-coordinates-{seconds:g}s", Stages())
+    # outside the place: its networks would tell `localize` where to look
+    runs = place.root.with_name(f"{place.root.name}-runs")
+    run = train(place, config, runs / f"scene-coordinates-{seconds:g}s", Stages())
     found = predict(run.model, photos)
     scene = in_depth_world([found[i] for i in range(len(found))], fit)
     say("localising by the map")
