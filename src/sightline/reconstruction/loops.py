@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from sightline.geometry import Pose
 from sightline.geometry.rotation import rotation_angle_deg
 from sightline.reconstruction.config import LOOP_GAP
+from sightline.reconstruction.database import open_database
 from sightline.reconstruction.loop_bundle import LoopMatch, apply_loops
 from sightline.reconstruction.loop_evidence import (
     MIN_COVERED,
@@ -99,7 +100,7 @@ def close_loops(request: dict[str, Any], report: Report) -> dict[str, Any]:
     names = [name for name in request["names"] if name in model.frames]
     report("closing loops", 0.05)
     database_path = Path(request["database"])
-    with pycolmap.Database.open(database_path) as database:
+    with open_database(database_path) as database:
         matched = _matched_pairs(database, names)
         candidates = find_candidates(
             model, names, appearance_of(database, names, request["seed"]), matched
@@ -107,7 +108,7 @@ def close_loops(request: dict[str, Any], report: Report) -> dict[str, Any]:
     report("closing loops", 0.2)
     _match(candidates, names, database_path, request)
     report("closing loops", 0.4)
-    with pycolmap.Database.open(database_path) as database:
+    with open_database(database_path) as database:
         ids = {image.name: image.image_id for image in database.read_all_images()}
         for c in candidates:
             if not c.reason:
@@ -262,15 +263,13 @@ def _ask_around(
     request: dict[str, Any],
 ) -> None:
     """Note a reason on the believed pairs that frames about them speak against."""
-    import pycolmap
-
     believed = [c for c in candidates if not c.reason]
     asked = {c.b: c.correction for c in believed if c.correction is not None}
     if not asked:
         return
     tried = asking(probes(model, names, asked), believed)
     _match(tried, names, database_path, request)
-    with pycolmap.Database.open(database_path) as database:
+    with open_database(database_path) as database:
         ids = {image.name: image.image_id for image in database.read_all_images()}
         for c in tried:
             matches = inlier_matches(database, ids[names[c.a]], ids[names[c.b]])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sightline.geometry.rotation import Array
 from sightline.media.masks import Mask, mask_name, read_mask
+from sightline.reconstruction.database import open_database
 from sightline.reconstruction.stages import Report
 from sightline.records.colmap import pixels_from_colmap
 from sightline.records.files import digest_files
@@ -53,7 +54,7 @@ def drop_masked(request: dict[str, Any], report: Report) -> dict[str, Any]:
 
     counts: dict[str, list[int]] = {}
     kept: list[tuple[int, NDArray[np.float32], pycolmap.FeatureDescriptors]] = []
-    with pycolmap.Database.open(request["database"]) as database:
+    with open_database(request["database"]) as database:
         images = database.read_all_images()
         for done, image in enumerate(images):
             keypoints = database.read_keypoints(image.image_id)

@@ -28,6 +28,7 @@ from sightline.reconstruction.anchors import (
     speaks_for,
     typical_focal,
 )
+from sightline.reconstruction.database import open_database
 from sightline.reconstruction.loops import appearance_of, inlier_matches, typical_depth
 from sightline.reconstruction.retrieval import similar
 from sightline.reconstruction.stages import Report, mapping_options, match_listed_pairs
@@ -82,7 +83,7 @@ def register_frames(request: dict[str, Any], report: Report) -> dict[str, Any]:
     report("finding frames in the map", 0.0)
     _match(model, request)
     report("finding frames in the map", 0.4)
-    with pycolmap.Database.open(request["database"]) as database:
+    with open_database(request["database"]) as database:
         search = _Search(database, model, request)
         search.find_anchors(report)
         search.doubt_anchors()
@@ -99,10 +100,8 @@ def register_frames(request: dict[str, Any], report: Report) -> dict[str, Any]:
 
 def _match(model: MapModel, request: dict[str, Any]) -> None:
     """Match each frame with frames of the map that look alike, and with those beside it."""
-    import pycolmap
-
     path, names, old = Path(request["database"]), list(request["names"]), sorted(model.frames)
-    with pycolmap.Database.open(path) as database:
+    with open_database(path) as database:
         appearance = appearance_of(database, [*old, *names], request["seed"])
     best, _ = similar(appearance[len(old) :], appearance[: len(old)], CANDIDATES_PER_FRAME)
     pairs = {(old[k], name) for name, row in zip(names, best.tolist(), strict=True) for k in row}

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sightline.reconstruction.database import open_database
+
 if TYPE_CHECKING:
     import pycolmap
 
@@ -51,7 +53,7 @@ def extract_features(request: dict[str, Any], report: Report) -> dict[str, Any]:
             extraction_options=options,
             device=pycolmap.Device.cpu,
         )
-    with pycolmap.Database.open(request["database"]) as database:
+    with open_database(request["database"]) as database:
         return {"images": database.num_images(), "features": database.num_keypoints()}
 
 
@@ -64,14 +66,14 @@ def match_pairs(request: dict[str, Any], report: Report) -> dict[str, Any]:
     """
     import pycolmap
 
-    with pycolmap.Database.open(request["database"]) as database:
+    with open_database(request["database"]) as database:
         database.clear_matches()
         database.clear_two_view_geometries()
     pycolmap.set_random_seed(request["seed"])
     match_listed_pairs(
         Path(request["database"]), Path(request["pairs_path"]), request["threads"], request["seed"]
     )
-    with pycolmap.Database.open(request["database"]) as database:
+    with open_database(request["database"]) as database:
         return {"verified_pairs": database.num_verified_image_pairs()}
 
 
@@ -185,7 +187,7 @@ def inspect_database(request: dict[str, Any], report: Report) -> dict[str, Any]:
     """Return what the doctor needs: features per image, and verified matches per pair."""
     import pycolmap
 
-    with pycolmap.Database.open(request["database"]) as database:
+    with open_database(request["database"]) as database:
         names = {image.image_id: str(image.name) for image in database.read_all_images()}
         features = {
             name: database.num_keypoints_for_image(number) for number, name in names.items()

@@ -1,0 +1,37 @@
+"""COLMAP's database, opened in the worker."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pycolmap
+
+_TRIES, _PAUSE_S = 30, 0.1
+
+
+def open_database(path: str | Path) -> pycolmap.Database:
+    """Return COLMAP's database, waited for while another process has it locked.
+
+    COLMAP gives up at once; the progress of a stage is read from the file by the process that
+    started it, which locks it for a moment.
+
+    Args:
+        path: The file.
+
+    Raises:
+        RuntimeError: As COLMAP, where it does not open within three seconds.
+        ValueError: The same.
+    """
+    import pycolmap
+
+    for left in reversed(range(_TRIES)):
+        try:
+            return pycolmap.Database.open(str(path))
+        except (RuntimeError, ValueError):
+            if not left:
+                raise
+            time.sleep(_PAUSE_S)
+    raise AssertionError  # the last try returned or raised
