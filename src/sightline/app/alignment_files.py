@@ -24,10 +24,8 @@ from sightline.records.colmap import MapModel
 from sightline.records.files import atomic_path, digest_files
 from sightline.records.frames import write_poses_csv
 from sightline.records.paper_csv import write_split_tables
+from sightline.records.place import OLD_PLAN
 from sightline.records.points import write_points_csv
-
-#: What a plan that no longer fits is renamed to: kept, but no longer used.
-OLD_PLAN = "plan.old.toml"
 
 
 def map_digest(place: Place) -> str:

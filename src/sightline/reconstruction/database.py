@@ -27,11 +27,9 @@ def open_database(path: str | Path) -> pycolmap.Database:
     """
     import pycolmap
 
-    for left in reversed(range(_TRIES)):
+    for _ in range(_TRIES - 1):
         try:
             return pycolmap.Database.open(str(path))
         except (RuntimeError, ValueError):
-            if not left:
-                raise
             time.sleep(_PAUSE_S)
-    raise AssertionError  # the last try returned or raised
+    return pycolmap.Database.open(str(path))

@@ -7,7 +7,8 @@ memory without bound, or ends the process. Source: COLMAP's ``reconstruction_io_
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from sightline.errors import InputError
@@ -82,10 +83,11 @@ def _images_end(content: bytes) -> int:
     return at
 
 
-def _points_end(content: bytes) -> int:
+def _lists_end(content: bytes, head: struct.Struct, item_bytes: int) -> int:
+    """Return the end of records whose head ends with how many items follow it."""
     count, at = _counted(content)
     for _ in range(count):
-        at += _POINT.size + _OBSERVATION_BYTES * _POINT.unpack_from(content, at)[-1]
+        at += head.size + item_bytes * head.unpack_from(content, at)[-1]
     return at
 
 
@@ -102,22 +104,15 @@ def _rigs_end(content: bytes) -> int:
     return at
 
 
-def _frames_end(content: bytes) -> int:
-    count, at = _counted(content)
-    for _ in range(count):
-        at += _FRAME.size + _DATUM_BYTES * _FRAME.unpack_from(content, at)[-1]
-    return at
-
-
 def _counted(content: bytes) -> tuple[int, int]:
     """Return the count that a file begins with, and where what is counted begins."""
     return _COUNT.unpack_from(content)[0], _COUNT.size
 
 
-_WALKS = {
+_WALKS: dict[str, Callable[[bytes], int]] = {
     "rigs": _rigs_end,
     "cameras": _cameras_end,
-    "frames": _frames_end,
+    "frames": partial(_lists_end, head=_FRAME, item_bytes=_DATUM_BYTES),
     "images": _images_end,
-    "points3D": _points_end,
+    "points3D": partial(_lists_end, head=_POINT, item_bytes=_OBSERVATION_BYTES),
 }

@@ -19,6 +19,8 @@ from sightline.records.plan import FloorPlan
 
 #: What a map is made by, in this order; made anew, it loses what was added to it.
 MAP_STAGES = ("frames", "features", "matches", "map", "loops", "poses")
+#: What a plan that no longer fits is renamed to: kept, but no longer used.
+OLD_PLAN = "plan.old.toml"
 #: Says what is being moved into a place; it exists only when everything new is whole.
 JOURNAL = "committing.json"
 

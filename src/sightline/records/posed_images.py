@@ -13,7 +13,7 @@ from sightline.records.cameras import set_cameras
 from sightline.records.files import atomic_path, digest
 from sightline.records.frames import PosedFrame
 from sightline.records.paper_csv import SPLIT_TABLES
-from sightline.records.place import Place, taken_back_on_failure
+from sightline.records.place import OLD_PLAN, Place, taken_back_on_failure
 
 #: Writes the picture of a place from a file of the dataset.
 Develop = Callable[[Path, Path], None]
@@ -132,7 +132,7 @@ def put_frames(
     # an alignment and a plan belong to the poses that were there
     place.update(split=None, alignment=None)
     if place.plan_path.is_file():
-        place.plan_path.replace(place.plan_path.with_name("plan.old.toml"))
+        place.plan_path.replace(place.plan_path.with_name(OLD_PLAN))
     place.write_frames(
         [
             PosedFrame(name, f.timestamp_s, _scaled(f.world_from_cam, scale), f.split)
