@@ -1,12 +1,12 @@
 """The kitchen clip, tested on its last 20% as a block: every method in one table.
 
-    python benchmarks/kitchen.py [--seconds 300] [--fps 10] [--quality medium] [--work FOLDER]
+    python benchmarks/kitchen.py [--seconds 300] [--every 3] [--quality medium] [--work FOLDER]
 
 500 frames of 7-Scenes' red kitchen at 30 fps with the depth camera's poses (`sightline import
 poses_json`), divided as `sightline split PLACE block` does: 285 frames to train on, 75 to validate,
 100 to test at its end, gaps between. PoseNet and MapNet learn the poses of the training part from
-scratch, `--seconds` each, and keep their best by the validation part. A map is made of the training
-part alone, `--fps` frames a second; scene coordinates learn from its points, and `sightline
+scratch, `--seconds` each, and keep their best by the validation part. A map is made of every third
+frame of the training part (`--every`); scene coordinates learn from its points, and `sightline
 localize` matches the test frames to it. Answers of the map become poses of the depth camera by one
 Sim(3) and one constant camera offset, both fitted on the mapping frames (the images are the colour
 camera's). Medians are of the answered frames, shares of all.
@@ -45,7 +45,6 @@ from sightline.tasks.absolute.task import predict, train
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 CLIP = "video_7scenes_redkitchen_0_499"
-VIDEO_FPS = 30.0
 #: Metres and degrees: the field's usual for this room, and two wider ones.
 LIMITS = ((0.05, 5.0), (0.25, 5.0), (0.5, 5.0))
 COLUMNS = {
@@ -76,18 +75,17 @@ def imported(source: Path, root: Path) -> Place:
 
 
 def mapped(
-    whole: Place, root: Path, fps: float, quality: Quality
+    whole: Place, root: Path, every: int, quality: Quality
 ) -> tuple[Place, list[PosedFrame]]:
     """Return the map of some training frames, all of them its training part, and their truth.
 
     Args:
         whole: The clip.
         root: Where the map's place goes; its photos lie beside it.
-        fps: Frames a second that are taken.
+        every: One training frame in so many is taken.
         quality: Of the map.
     """
-    step = max(1, round(VIDEO_FPS / fps))
-    chosen = whole.registered("train")[::step]
+    chosen = whole.registered("train")[::every]
     photos = root.with_name(f"{root.name}-photos")
     if not photos.is_dir():
         with atomic_path(photos) as folder:
@@ -214,7 +212,7 @@ def main() -> int:
     bench.parser.add_argument("--data", type=Path, default=SHARED)
     bench.parser.add_argument("--work", type=Path, default=WORK / "kitchen-block")
     bench.parser.add_argument("--seconds", type=float, default=300.0, help="of each training")
-    bench.parser.add_argument("--fps", type=float, default=10.0, help="of the map")
+    bench.parser.add_argument("--every", type=int, default=3, help="frame, for the map")
     bench.parser.add_argument("--quality", choices=list(QUALITY_PRESETS), default="medium")
     options = bench.options()
     if not (options.data / CLIP).is_dir():
@@ -222,9 +220,9 @@ def main() -> int:
             f"the clip {CLIP} is wanted in {options.data}, it is not there; this benchmark runs "
             "only where it is (see --data)"
         )
-    if not 0 < options.fps <= VIDEO_FPS or not options.seconds > 0:
+    if options.every < 1 or not options.seconds > 0:
         raise InputError(
-            f"--fps up to {VIDEO_FPS:g} and --seconds above 0 are wanted, {options.fps:g} and "
+            f"--every from 1 on and --seconds above 0 are wanted, {options.every} and "
             f"{options.seconds:g} came"
         )
     options.work.mkdir(parents=True, exist_ok=True)
@@ -237,8 +235,8 @@ def main() -> int:
         config = landscape(scratch_config(model, options.seconds))
         rows.append(regressed(whole, name, config, photos, truth))
     say("mapping the training part")
-    root = options.work / f"map-{options.fps:g}fps-{options.quality}"
-    place, mapping = mapped(whole, root, options.fps, options.quality)
+    root = options.work / f"map-{options.every}-{options.quality}"
+    place, mapping = mapped(whole, root, options.every, options.quality)
     rows += map_rows(place, mapping, photos, truth, options.seconds)
     counts = {
         "training": len(training),

@@ -252,6 +252,26 @@ def test_a_map_that_does_not_fit(exam: Examination, error: float, severity: str)
     assert of(exam, "reprojection error").severity == severity
 
 
+@pytest.mark.parametrize(
+    ("doubted", "starts", "severity"), [(0, 1, "good"), (1, 4, "note"), (7, 4, "warning")]
+)
+def test_matches_that_the_map_does_not_explain(
+    exam: Examination, doubted: int, starts: int, severity: str
+) -> None:
+    assert "matches explained" not in {f.check for f in diagnose(exam).findings}  # an older build
+    below = {name: 0.5 + 0.01 * i for i, name in enumerate(NAMES[:doubted])}
+    exam.report |= {
+        "registered": FRAMES,
+        "agreement": {"share": 0.957, "doubted": below},
+        "attempts": [{"mapper": "incremental"}] * starts,
+    }
+    found = of(exam, "matches explained")
+    assert (found.severity, found.frames) == (severity, tuple(below))
+    assert found.measured.startswith("95.7% of all")
+    assert ("the best of 4 starts" in found.measured) == (starts == 4)
+    assert ("--reconstruction.quality" in found.fix) == (severity != "good")
+
+
 def test_points_seen_and_parallax(exam: Examination) -> None:
     assert exam.fit is not None
     exam.fit.observations[[3, 7, 8]] = [29, 4, 12]

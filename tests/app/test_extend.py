@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pycolmap
 import pytest
+from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from floor_place import (
@@ -32,6 +34,7 @@ from sightline.app.summary import describe_extension
 from sightline.errors import InputError, PlaceError, ReconstructionError
 from sightline.geometry import Pose
 from sightline.media.encode import write_video
+from sightline.media.extract import extract_frames
 from sightline.reconstruction.map_index import MapIndex
 from sightline.reconstruction.pipeline import read_report
 from sightline.records import Place, stack_poses
@@ -191,6 +194,51 @@ def test_a_recording_of_another_lens(copy: Place, videos: Videos) -> None:
     assert (cameras[walk[0].image].width, cameras[walk[0].image].height) == (300, 300)
     assert cameras["0000.jpg"] == common_camera(copy)
     assert "filmed with another lens" in describe_extension(copy, found)
+
+
+def test_photos_of_two_lenses(copy: Place, videos: Videos, tmp_path: Path) -> None:
+    """Each size has a lens of its own: the map's, and another."""
+    photos = tmp_path / "photos"
+    for name, video in (("a", videos.second), ("b", videos.other_lens)):
+        for frame in extract_frames(video, tmp_path / name, fps=FPS):
+            photos.mkdir(exist_ok=True)
+            shutil.copyfile(tmp_path / name / frame.image, photos / f"{name}{frame.image}")
+    found = extend(copy, photos, EXTEND)
+    assert len(found.registered) >= 2 * SECOND - 2, found.left
+    assert not found.same_lens
+    walk = [f for f in copy.walks()[1] if f.world_from_cam is not None]
+    # the folder's order: the photos of one lens, then those of the other
+    order = np.array([int(f.image[-8:-4]) % SECOND for f in walk])
+    off = stack_poses(walk).translation - videos.true_second[order].translation
+    assert np.median(np.linalg.norm(off, axis=1)) < 0.03
+    cameras = place_cameras(copy, [f.image for f in walk])
+    lenses = {(c.width, c.height): c.fx for c in cameras.values()}
+    own = common_camera(copy)
+    assert own is not None
+    assert lenses[own.width, own.height] == pytest.approx(own.fx, rel=1e-6)
+    assert lenses[300, 300] == pytest.approx(OTHER_LENS.fx, rel=0.03)
+
+
+def test_what_the_camera_hides_is_hidden_in_added_frames(
+    copy: Place, videos: Videos, tmp_path: Path
+) -> None:
+    camera = common_camera(copy)
+    assert camera is not None
+    counts = np.ones((camera.height, camera.width), dtype=bool)
+    counts[: camera.height // 3] = False
+    with (tmp_path / "mask.png").open("wb") as file:
+        Image.fromarray(np.where(counts, 255, 0).astype(np.uint8)).save(file, format="png")
+    build_toml = copy.root / "build.toml"
+    build_toml.write_text(f'masks = "{tmp_path / "mask.png"}"\n' + build_toml.read_text())
+    found = extend(copy, videos.second, EXTEND)
+    assert len(found.registered) >= SECOND - 1, found.left
+    top = {}
+    with pycolmap.Database.open(str(copy.database_path)) as database:
+        for image in database.read_all_images():
+            rows = np.asarray(database.read_keypoints(image.image_id))[:, 1]
+            top[str(image.name)] = int((rows < camera.height // 3 - 1).sum())
+    assert {n for n, count in top.items() if not count} >= {f.image for f in copy.walks()[1]}
+    assert all(top[f.image] for f in copy.walks()[0])
 
 
 def test_parts_of_an_extended_place(extended: tuple[Place, Extension], tmp_path: Path) -> None:

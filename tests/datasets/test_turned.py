@@ -55,6 +55,12 @@ def test_a_mirrored_photo_is_refused(orientation):
         upright(CAMERAS[0], WORLD_FROM_CAM, from_exif(orientation))
 
 
+@pytest.mark.parametrize("camera", [None, CAMERAS[0]])
+def test_a_mirrored_photo_is_named(tmp_path, camera):
+    with pytest.raises(InputError, match=r"4\.png: .*mirrored"):
+        as_read(photo(tmp_path, 4), camera, WORLD_FROM_CAM)
+
+
 def test_an_upright_photo_changes_nothing(tmp_path):
     camera, pose = as_read(photo(tmp_path, 1), CAMERAS[2], WORLD_FROM_CAM)
     assert camera is CAMERAS[2]

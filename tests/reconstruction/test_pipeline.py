@@ -12,7 +12,8 @@ from sightline.errors import PlaceError, ReconstructionError
 from sightline.geometry.trajectory import absolute_trajectory_error
 from sightline.reconstruction import pipeline
 from sightline.reconstruction.config import ReconstructionConfig
-from sightline.reconstruction.pipeline import frame_pairs, read_report, reconstruct
+from sightline.reconstruction.pairing import frame_pairs
+from sightline.reconstruction.pipeline import read_report, reconstruct
 from sightline.records import Place, PosedFrame, stack_poses
 from sightline.records.colmap import read_model
 
@@ -48,6 +49,9 @@ def test_a_video_becomes_a_map(make_place: Callable[..., Place], scene, commands
     assert report.registered == report.frames == 16
     assert report.unregistered == {}
     assert report.loops == {"closed": False, "reason": "16 frames are too few for a loop"}
+    assert report.agreement["share"] > 0.9
+    assert report.agreement["doubted"] == {}
+    assert [attempt["seed"] for attempt in report.attempts] == [0]
     # 2.6 m of path, seen at 3 to 5 m: a centimetre is half a pixel.
     assert trajectory_error_m(place, scene) < 0.01
     assert [f.split for f in place.frames()] == ["train" if i % 3 else "test" for i in range(16)]

@@ -36,7 +36,7 @@ def test_the_worker_answers(tmp_path: Path) -> None:
     seen: list[tuple[str, float]] = []
     answer = run_worker(
         "inspect",
-        {"database": str(database)},
+        {"database": str(database), "model": None, "max_error_px": 2.0},
         log_path=tmp_path / "log.txt",
         progress=lambda text, fraction: seen.append((text, fraction)),
     )
@@ -75,7 +75,7 @@ def test_the_workers_own_reason_is_told(tmp_path: Path) -> None:
     with pytest.raises(ReconstructionError, match="COLMAP failed in the stage 'inspect'") as info:
         run_worker(
             "inspect",
-            {"database": "/no/such/folder/database.db"},
+            {"database": "/no/such/folder/database.db", "model": None, "max_error_px": 2.0},
             log_path=tmp_path / "log.txt",
             progress=silent,
         )

@@ -18,6 +18,7 @@ from sightline.app.build import source_digest, split_key
 from sightline.app.extend_stages import (
     ExtendConfig,
     Progress,
+    added_masking,
     find_features,
     frames_per_second,
     free_prefix,
@@ -25,10 +26,11 @@ from sightline.app.extend_stages import (
     take_frames,
 )
 from sightline.app.grown_map import Newcomers, grown_frames, stage_tables
+from sightline.app.masks import make_masks
 from sightline.errors import InputError, PlaceError, ReconstructionError
 from sightline.reconstruction.config import ReconstructionConfig
 from sightline.reconstruction.map_index import MapIndex
-from sightline.reconstruction.pipeline import frame_pairs
+from sightline.reconstruction.pairing import frame_pairs
 from sightline.records import Place, PosedFrame
 from sightline.records.colmap import read_model
 from sightline.records.files import atomic_path, digest_files, locked_folder
@@ -104,7 +106,8 @@ def _extended(place: Place, source: Path, config: ExtendConfig, progress: Progre
                 f"{source}: {FEWEST_ANCHORS} frames or more are wanted, {len(frames)} came; add "
                 "more photos, or take more frames a second with --fps (nothing was changed)"
             )
-        find_features(place, work, config, progress)
+        masks_dir = make_masks(work, added_masking(place, work), progress)
+        find_features(place, work, masks_dir, config, progress)
     except InputError:
         _discard(work.root)
         raise

@@ -8,18 +8,20 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from sightline.app.build import FramesConfig, build_config_of
-from sightline.errors import InputError
+from sightline.app.masks import MasksConfig
 from sightline.media.extract import extract_frames
+from sightline.media.photo import photo_size
 from sightline.reconstruction.config import (
     MAX_REPROJECTION_ERROR_PX,
     QUALITY_PRESETS,
     QualityPreset,
 )
+from sightline.reconstruction.masking import masks_digest
 from sightline.reconstruction.process import RowCount, run_worker
 from sightline.records import Place, PosedFrame
 from sightline.records.files import atomic_path, digest, digest_files, write_json
@@ -78,11 +80,17 @@ def take_frames(
     work.stage("frames", key, [work.images_dir, work.poses_path], run)
 
 
-def find_features(place: Place, work: Place, config: ExtendConfig, progress: Progress) -> None:
-    """Find features like the map's own, into a copy of its database.
+def find_features(
+    place: Place, work: Place, masks_dir: Path | None, config: ExtendConfig, progress: Progress
+) -> None:
+    """Find features like the map's own, into a copy of its database; one lens for each size.
 
-    Raises:
-        InputError: The pictures differ in size.
+    Args:
+        place: The place.
+        work: Has the recording's frames.
+        masks_dir: One mask a frame; features on black pixels are dropped.
+        config: How.
+        progress: Called with the stage and the done share of it.
     """
     from PIL import Image
 
@@ -91,12 +99,7 @@ def find_features(place: Place, work: Place, config: ExtendConfig, progress: Pro
     for name in names:
         with Image.open(work.images_dir / name) as image:
             by_size.setdefault(image.size, []).append(name)
-    if len(by_size) > 1:
-        raise InputError(
-            f"pictures of one size are wanted to add to a map, {len(by_size)} sizes came; add "
-            "them folder by folder (nothing was changed)"
-        )
-    groups = [{"names": names, "shared": True, "camera_params": ""}]
+    groups = [{"names": group, "shared": True, "camera_params": ""} for group in by_size.values()]
 
     def run() -> None:
         with atomic_path(work.database_path) as database:
@@ -118,9 +121,13 @@ def find_features(place: Place, work: Place, config: ExtendConfig, progress: Pro
                     database, "keypoints", len(names) + len(place.frames()), "finding features"
                 ),
             )
+            if masks_dir is not None:
+                masking = {"masks_dir": str(masks_dir), "names": names}
+                _work(place, "mask", {"database": str(database), **masking}, config, progress)
 
     before = digest_files(sorted(place.model_dir.glob("*.bin")))
-    key = digest("adding-features-1", work.content["stages"]["frames"], before, features)
+    masks = () if masks_dir is None else (masks_digest(masks_dir, names),)
+    key = digest("adding-features-1", work.content["stages"]["frames"], before, features, *masks)
     work.stage("features", key, [work.database_path], run)
 
 
@@ -223,6 +230,26 @@ def _max_error_px(place: Place, preset: QualityPreset) -> float:
 def free_prefix(place: Place) -> str:
     """Return what the names of the next added recording's frames begin with."""
     return f"walk{len(place.added) + 2}-"
+
+
+def added_masking(place: Place, work: Place) -> MasksConfig:
+    """Return what is ignored of a recording that is added: as of the place's own, where it can be.
+
+    A network looks for the same things. One mask for all frames is of the camera, and holds where
+    every picture has its size. A folder of masks names the frames of the build alone.
+
+    Args:
+        place: The place.
+        work: Has the recording's frames.
+
+    Raises:
+        InputError: The place's ``build.toml`` does not read.
+    """
+    own, camera = build_config_of(place).masking, place.content["camera"]
+    of_camera = own.given is not None and own.given.is_file()
+    sizes = {photo_size(work.images_dir / frame.image) for frame in work.frames()}
+    holds = of_camera and sizes == {(camera["width"], camera["height"])}
+    return replace(own, given=own.given if holds else None)
 
 
 def frames_per_second(place: Place, config: ExtendConfig) -> float:

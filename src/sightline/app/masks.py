@@ -91,7 +91,7 @@ def make_masks(place: Place, config: MasksConfig, progress: Progress) -> Path | 
     """Return the folder with a mask for each frame of a place; None where none are wanted.
 
     A run that was stopped goes on; frames whose masks are made are not looked at again. Recordings
-    that were added since the build get none.
+    that were added since the build had theirs then.
 
     Args:
         place: Has its frames.

@@ -57,7 +57,6 @@ def make_place(
 
     Raises:
         InputError: The model, a list or an image is missing or does not read.
-        GeometryError: A photo is mirrored.
         PlaceError: ``root`` holds other things.
     """
     source = Path(source)

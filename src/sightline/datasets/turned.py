@@ -30,10 +30,10 @@ def upright(camera: Camera, world_from_cam: Pose, orientation: Orientation) -> t
     """
     if orientation == UPRIGHT:
         return camera, world_from_cam
+    if orientation.mirrored:
+        raise GeometryError("a photo is wanted, its EXIF orientation says a mirrored one")
     turn = np.array([[0.0, 1.0], [1.0, 0.0]]) if orientation.transpose else np.eye(2)
     turn = np.diag([-1.0 if flag else 1.0 for flag in orientation[:0:-1]]) @ turn
-    if np.linalg.det(turn) < 0:
-        raise GeometryError("a photo is wanted, its EXIF orientation says a mirrored one")
     width, height = orientation.upright_size(camera.width, camera.height)
     middle = np.array([(camera.width - 1) / 2.0, (camera.height - 1) / 2.0])
     centre = turn @ (np.array([camera.cx, camera.cy]) - middle) + [
@@ -58,11 +58,15 @@ def as_read(image: Path, camera: Camera | None, world_from_cam: Pose) -> tuple[C
         world_from_cam: Of the same.
 
     Raises:
-        InputError: The camera is of a picture of another shape.
+        InputError: The camera is of a picture of another shape, or the photo is mirrored.
         MediaError: Not an image that can be read.
-        GeometryError: The photo is mirrored.
     """
     width, height, orientation = photo_header(image)
+    if orientation.mirrored:
+        raise InputError(
+            f"{image}: a photo is wanted, its EXIF orientation says a mirrored one; save it as it "
+            "is shown, without that tag"
+        )
     if camera is None:
         return None, upright(Camera.guess(width, height), world_from_cam, orientation)[1]
     landscape = (camera.width > camera.height) == (width > height)

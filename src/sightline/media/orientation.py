@@ -17,10 +17,14 @@ class Orientation(NamedTuple):
     reverse_columns: bool
 
     @property
+    def mirrored(self) -> bool:
+        """Whether the picture is mirrored, whichever way it is turned."""
+        return self.transpose ^ self.reverse_rows ^ self.reverse_columns
+
+    @property
     def clockwise_deg(self) -> int:
         """Clockwise turn in {0, 90, 180, 270}; of a mirrored picture, the turn before mirroring."""
-        mirrored = self.transpose ^ self.reverse_rows ^ self.reverse_columns
-        reverse_columns = self.reverse_columns ^ mirrored
+        reverse_columns = self.reverse_columns ^ self.mirrored
         if self.transpose:
             return 90 if reverse_columns else 270
         return 180 if reverse_columns else 0

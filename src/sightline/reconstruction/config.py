@@ -10,6 +10,7 @@ from sightline.geometry.camera import CAMERA_MODELS
 
 Quality = Literal["low", "medium", "high", "extreme"]
 Pairs = Literal["auto", "sequential", "exhaustive"]
+Mapper = Literal["auto", "incremental", "global"]
 
 #: Above this many images ``auto`` no longer matches all with all.
 EXHAUSTIVE_LIMIT = 100
@@ -77,6 +78,9 @@ class ReconstructionConfig:
     """Which images to match: sequential (video), exhaustive (photos), or auto to choose."""
     overlap: int | None = None
     """Match each frame with so many following ones; the quality's own where not given."""
+    mapper: Mapper = "auto"
+    """Mapper: incremental, global (GLOMAP), or auto: incremental from up to four random starts, as
+    long as frames do not stand as their matches say."""
     loop_closing: bool = True
     """Look for places seen twice, and believe them only after verification."""
     second_look: bool = True
@@ -101,6 +105,10 @@ class ReconstructionConfig:
         if self.pairs not in ("auto", "sequential", "exhaustive"):
             raise InputError(
                 f"pairs of auto, sequential, exhaustive are wanted, {self.pairs!r} came"
+            )
+        if self.mapper not in ("auto", "incremental", "global"):
+            raise InputError(
+                f"a mapper of auto, incremental, global is wanted, {self.mapper!r} came"
             )
         if self.overlap is not None and self.overlap < 1:
             raise InputError(f"an overlap of 1 frame or more is wanted, {self.overlap} came")

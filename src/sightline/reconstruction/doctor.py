@@ -47,6 +47,9 @@ class ReconstructionReport:
         unregistered: Frame name -> likely cause.
         loops: What loop closing looked at, believed, and why (``loops.json``).
         hints: Advice, one line each.
+        agreement: ``share`` of the matches that the map explains, and the frames ``doubted`` (name
+            -> share of its own); empty where there is no map.
+        attempts: What the mapper made from each of its starts.
     """
 
     frames: int
@@ -58,6 +61,8 @@ class ReconstructionReport:
     unregistered: dict[str, str] = field(default_factory=dict)
     loops: dict[str, Any] = field(default_factory=dict)
     hints: list[str] = field(default_factory=list)
+    agreement: dict[str, Any] = field(default_factory=dict)
+    attempts: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def frames_wanted(self) -> int:
@@ -87,11 +92,13 @@ def examine(
         model: The chosen map; None where COLMAP made none.
         models: Registered frames of each model.
         facts: ``features`` (name -> count), ``verified`` ([a, b, matches] rows), and ``masked``
-            (name -> share of its features dropped) where there are masks.
+            (name -> share of its features dropped) where there are masks; ``agreement`` where
+            there is a map, and ``attempts``, as in the report.
         loops: What loop closing said.
     """
     registered = set(model.frames) if model is not None else set()
     causes = _causes(names, images_dir, registered, facts)
+    agreement = facts.get("agreement", {})
     errors = model.point_errors_px if model is not None else np.zeros(0)
     lengths = model.track_lengths if model is not None else np.zeros(0)
     return ReconstructionReport(
@@ -103,7 +110,9 @@ def examine(
         mean_track_length=round(float(lengths.mean()), 3) if len(lengths) else 0.0,
         unregistered=causes,
         loops=loops,
-        hints=hints(len(names), len(registered), models, causes),
+        hints=[*hints(len(names), len(registered), models, causes), *_doubts(agreement)],
+        agreement=agreement,
+        attempts=facts.get("attempts", []),
     )
 
 
@@ -156,6 +165,18 @@ def _causes(
         else:
             causes[name] = REJECTED
     return causes
+
+
+def _doubts(agreement: dict[str, Any]) -> list[str]:
+    doubted: dict[str, float] = agreement.get("doubted", {})
+    if not doubted:
+        return []
+    worst = next(iter(doubted))
+    return [
+        f"{len(doubted)} frames do not stand as their matches say ({worst}: the map explains "
+        f"{100 * doubted[worst]:.0f}% of its matches): the map may be bent there; try a higher "
+        "quality"
+    ]
 
 
 def hints(frames: int, registered: int, models: Sequence[int], causes: dict[str, str]) -> list[str]:

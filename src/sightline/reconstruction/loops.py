@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sightline.geometry import Pose
 from sightline.geometry.rotation import rotation_angle_deg
 from sightline.reconstruction.config import LOOP_GAP
-from sightline.reconstruction.database import open_database
+from sightline.reconstruction.database import inlier_matches, open_database
 from sightline.reconstruction.loop_bundle import LoopMatch, apply_loops
 from sightline.reconstruction.loop_evidence import (
     MIN_COVERED,
@@ -367,14 +367,6 @@ def _match(
     pairs_path = database.with_name("loop-pairs.txt")
     pairs_path.write_text("".join(lines), encoding="utf-8")
     match_listed_pairs(database, pairs_path, request["threads"], request["seed"])
-
-
-def inlier_matches(database: pycolmap.Database, a: int, b: int) -> NDArray[np.int64]:
-    """Return (K, 2) verified matches of two images, keypoint rows of the first and the second."""
-    if not database.exists_two_view_geometry(a, b):
-        return np.zeros((0, 2), dtype=np.int64)
-    geometry = database.read_two_view_geometry(a, b)
-    return np.asarray(geometry.inlier_matches, dtype=np.int64).reshape(-1, 2)
 
 
 def _no_loop(candidates: list[Candidate]) -> str:

@@ -47,7 +47,8 @@ def drop_masked(request: dict[str, Any], report: Report) -> dict[str, Any]:
     (``mask_path``), but does not say how many.
 
     Args:
-        request: ``database``, ``masks_dir`` (one mask a frame, of the frame's size).
+        request: ``database``, ``masks_dir`` (one mask a frame, of the frame's size), ``names`` of
+            the frames; others of the database keep what they have.
         report: Progress.
     """
     import pycolmap
@@ -55,15 +56,16 @@ def drop_masked(request: dict[str, Any], report: Report) -> dict[str, Any]:
     counts: dict[str, list[int]] = {}
     kept: list[tuple[int, NDArray[np.float32], pycolmap.FeatureDescriptors]] = []
     with open_database(request["database"]) as database:
-        images = database.read_all_images()
+        images, masked = database.read_all_images(), set(request["names"])
         for done, image in enumerate(images):
             keypoints = database.read_keypoints(image.image_id)
             descriptors = database.read_descriptors(image.image_id)
-            mask = read_mask(Path(request["masks_dir"]) / mask_name(str(image.name)))
-            rows = on_counting_pixels(mask, pixels_from_colmap(keypoints[:, :2]))
-            counts[str(image.name)] = [len(rows), int(rows.sum())]
-            descriptors.data = descriptors.data[rows]
-            kept.append((image.image_id, keypoints[rows], descriptors))
+            if str(image.name) in masked:
+                mask = read_mask(Path(request["masks_dir"]) / mask_name(str(image.name)))
+                rows = on_counting_pixels(mask, pixels_from_colmap(keypoints[:, :2]))
+                counts[str(image.name)] = [len(rows), int(rows.sum())]
+                keypoints, descriptors.data = keypoints[rows], descriptors.data[rows]
+            kept.append((image.image_id, keypoints, descriptors))
             report("dropping masked features", (done + 1) / len(images))
         # The database knows no way to take back one image's descriptors.
         database.clear_keypoints()

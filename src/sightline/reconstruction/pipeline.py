@@ -5,27 +5,29 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 from sightline.errors import PlaceError, ReconstructionError
 from sightline.geometry import Camera, Similarity
 from sightline.reconstruction import doctor
 from sightline.reconstruction.config import (
-    EXHAUSTIVE_LIMIT,
     LOOP_GAP,
     MAX_REPROJECTION_ERROR_PX,
     ReconstructionConfig,
 )
 from sightline.reconstruction.doctor import ReconstructionReport
 from sightline.reconstruction.masking import MASKED_FEATURES, dropped_shares, masks_digest
+from sightline.reconstruction.pairing import frame_pairs, pairs_kind
 from sightline.reconstruction.process import Progress, RowCount, run_worker
-from sightline.records import Place, PosedFrame
+from sightline.records import Place
 from sightline.records.colmap import MapModel, camera_to_colmap, read_model
 from sightline.records.files import atomic_path, digest, digest_files, write_json
 from sightline.records.points import write_points_csv
+
+#: What the mapper made from each start, beside the models.
+ATTEMPTS = "attempts.json"
 
 
 def reconstruct(
@@ -80,33 +82,7 @@ def read_report(place: Place) -> ReconstructionReport:
     path = place.reconstruction_dir / "doctor.json"
     if not path.is_file():
         raise PlaceError(f"{place.root} has no reconstruction yet; run `sightline build`")
-    return ReconstructionReport(**json.loads(path.read_text(encoding="utf-8")))
-
-
-def pairs_kind(
-    frames: Sequence[PosedFrame], config: ReconstructionConfig
-) -> Literal["sequential", "exhaustive"]:
-    """Return how frames are paired: what the config asks for, or what suits the frames."""
-    if config.pairs != "auto":
-        return config.pairs
-    video = all(frame.timestamp_s is not None for frame in frames)
-    return "sequential" if video or len(frames) > EXHAUSTIVE_LIMIT else "exhaustive"
-
-
-def frame_pairs(
-    frames: Sequence[PosedFrame], config: ReconstructionConfig
-) -> list[tuple[int, int]]:
-    """Return the pairs of frames to match, as index pairs ``a < b``.
-
-    Sequential pairs are the next ``overlap / 2`` frames and those 2, 4, 8 ... ``2^(overlap - 1)``
-    ahead, so that slow and fast walks both find a baseline.
-    """
-    count = len(frames)
-    if pairs_kind(frames, config) == "exhaustive":
-        return [(a, b) for a in range(count) for b in range(a + 1, count)]
-    overlap = config.overlap or config.preset.overlap
-    steps = sorted({*range(1, overlap // 2 + 2), *(2**k for k in range(overlap))})
-    return [(a, a + s) for a in range(count) for s in steps if a + s < count]
+    return ReconstructionReport(**_json(path))
 
 
 class _Run:
@@ -164,7 +140,12 @@ class _Run:
                     max_features=preset.max_features,
                 )
                 if masks:
-                    counts = self._work("mask", database=str(database), masks_dir=str(masks_dir))
+                    counts = self._work(
+                        "mask",
+                        database=str(database),
+                        masks_dir=str(masks_dir),
+                        names=self.names,
+                    )
                     write_json(counts_path, counts)
 
         outputs = [self.place.database_path, *([counts_path] if masks else [])]
@@ -195,22 +176,26 @@ class _Run:
         config, preset = self.config, self.config.preset
         effort = (preset.bundle_growth, preset.bundle_iterations, preset.bundle_rounds)
         max_error_px = self._max_error_px()
-        self.digest = digest("map-2", self.digest, effort, config.refine_intrinsics, max_error_px)
+        self.digest = digest(
+            "map-3", self.digest, effort, config.mapper, config.refine_intrinsics, max_error_px
+        )
 
         def run() -> None:
             with atomic_path(self.models_dir) as output:
                 output.mkdir()
-                self._work(
+                made = self._work(
                     "map",
                     database=str(self.place.database_path),
                     output=str(output),
                     num_images=len(self.names),
+                    mapper=config.mapper,
                     refine_intrinsics=config.refine_intrinsics,
                     bundle_growth=preset.bundle_growth,
                     bundle_iterations=preset.bundle_iterations,
                     bundle_rounds=preset.bundle_rounds,
                     max_error_px=max_error_px,
                 )
+                write_json(output / ATTEMPTS, made["attempts"])
 
         self.place.stage("map", self.digest, [self.models_dir], run)
 
@@ -259,23 +244,28 @@ class _Run:
         return ""
 
     def poses(self) -> None:
-        self.digest = digest("poses-1", self.digest)
+        self.digest = digest("poses-2", self.digest)
         report_path = self.folder / "doctor.json"
         points_path = self.place.root / "points.csv"
 
         def run() -> None:
             models = [len(read_model(f).frames) for f in _numbered(self.models_dir)]
             model = read_model(self.place.model_dir) if models else None
-            facts = self._work("inspect", database=str(self.place.database_path))
+            facts = self._work(
+                "inspect",
+                database=str(self.place.database_path),
+                model=str(self.place.model_dir) if models else None,
+                max_error_px=self._max_error_px(),
+            )
             facts["masked"] = dropped_shares(self.folder)
-            loops = json.loads((self.folder / "loops.json").read_text(encoding="utf-8"))
+            facts["attempts"] = _json(self.models_dir / ATTEMPTS)
             report = doctor.examine(
                 self.names,
                 self.place.images_dir,
                 model,
                 models=models,
                 facts=facts,
-                loops=loops,
+                loops=_json(self.folder / "loops.json"),
             )
             if model is not None:
                 write_points_csv(points_path, model, Similarity.identity())
@@ -368,6 +358,10 @@ class _Run:
         camera = model.cameras[max(sorted(set(ids)), key=ids.count)]
         # A new map has its own frame and unit: an alignment of the old one means nothing in it.
         self.place.update(camera=dataclasses.asdict(camera), unit="arbitrary", alignment=None)
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _numbered(folder: Path) -> list[Path]:

@@ -28,10 +28,11 @@ from sightline.reconstruction.anchors import (
     speaks_for,
     typical_focal,
 )
-from sightline.reconstruction.database import open_database
-from sightline.reconstruction.loops import appearance_of, inlier_matches, typical_depth
+from sightline.reconstruction.database import inlier_matches, open_database
+from sightline.reconstruction.loops import appearance_of, typical_depth
+from sightline.reconstruction.mapping import mapping_options
 from sightline.reconstruction.retrieval import similar
-from sightline.reconstruction.stages import Report, mapping_options, match_listed_pairs
+from sightline.reconstruction.stages import Report, match_listed_pairs
 from sightline.records.colmap import (
     MapModel,
     camera_from_colmap,
@@ -69,7 +70,7 @@ def register_frames(request: dict[str, Any], report: Report) -> dict[str, Any]:
             register, ``beside`` (pairs of names in one recording, of which the first may be the
             map's), ``own_lens`` (whether the frames may have another lens than the map's),
             ``wanted`` (with fewer believed anchors nothing is added), and what
-            :func:`stages.mapping_options` takes.
+            :func:`mapping.mapping_options` takes.
         report: Progress.
 
     Returns:
@@ -137,9 +138,10 @@ class _Search:
 
     def find_anchors(self, report: Report) -> None:
         """Find the pose of every frame on the map's points."""
-        if self._request["own_lens"]:
-            self._find_lens()
         names = self._request["names"]
+        if self._request["own_lens"]:
+            for number in sorted({self._images[name].camera_id for name in names}):
+                self._find_lens(number)
         for done, name in enumerate(names):
             found = self._find(name, self.cameras[name])
             if isinstance(found, str):
@@ -187,13 +189,17 @@ class _Search:
             free_focal=free_focal,
         )
 
-    def _find_lens(self) -> None:
+    def _find_lens(self, number: int) -> None:
         """Take the map's lens where the frames' own matches ask for it, else the one they ask for.
 
         Only the focal length is looked for here; the mapper adjusts the rest of another lens.
+
+        Args:
+            number: Of a camera; the frames are all that have it.
         """
-        names, of_map = self._request["names"], _main_camera(self._model)
-        now, number = self.cameras[names[0]], self._images[names[0]].camera_id
+        names = [n for n in self._request["names"] if self._images[n].camera_id == number]
+        now = self.cameras[names[0]]
+        of_map = _main_camera(self._model, (now.width, now.height))
         same_size = (now.width, now.height) == (of_map.width, of_map.height)
         tried = of_map if same_size else now
         found = [self._find(n, tried, free_focal=True) for n in names]
@@ -201,8 +207,9 @@ class _Search:
         if not asked:
             return
         focal = typical_focal(asked)
-        self.same_lens = same_size and abs(focal / of_map.fx - 1.0) <= SAME_LENS
-        if self.same_lens:
+        same = same_size and abs(focal / of_map.fx - 1.0) <= SAME_LENS
+        self.same_lens &= same
+        if same:
             lens = of_map
             self.held.add(number)
         else:
@@ -212,7 +219,7 @@ class _Search:
         stored.camera_id = number
         stored.has_prior_focal_length = True
         self._database.update_camera(stored)
-        self.cameras = dict.fromkeys(names, lens)
+        self.cameras |= dict.fromkeys(names, lens)
 
     def _vote(self, known: NDArray[np.int64], a: str, b: str) -> bool | None:
         return speaks_for(
@@ -355,6 +362,8 @@ def _keep(
     return {name: int(ids[name].num_points3D) for name in kept}
 
 
-def _main_camera(model: MapModel) -> Camera:
+def _main_camera(model: MapModel, size: tuple[int, int]) -> Camera:
+    """Return the camera of most of the map's frames of a size, or of all where none has it."""
     ids = [frame.camera_id for frame in model.frames.values()]
-    return model.cameras[max(sorted(set(ids)), key=ids.count)]
+    like = {k for k in ids if (model.cameras[k].width, model.cameras[k].height) == size}
+    return model.cameras[max(sorted(like or set(ids)), key=ids.count)]

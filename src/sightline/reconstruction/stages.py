@@ -1,25 +1,16 @@
-"""What the worker process does with COLMAP: features, matches, map."""
+"""What the worker process does with COLMAP beside mapping: features, matches, facts."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sightline.reconstruction.agreement import measure_agreement
 from sightline.reconstruction.database import open_database
-
-if TYPE_CHECKING:
-    import pycolmap
+from sightline.records.colmap import read_model
 
 Report = Callable[[str, float], None]
-
-#: Random starts of a map. Of ten frames along a corridor, one start in fifteen picks a first pair
-#: that no other frame joins, and ends with those two; another start then maps all ten.
-_STARTS = 4
-
-#: Smallest model that is kept, where there are images enough.
-_SMALLEST_MODEL = 10
 
 
 def extract_features(request: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -97,94 +88,13 @@ def match_listed_pairs(database: Path, pairs_path: Path, threads: int, seed: int
     )
 
 
-def build_map(request: dict[str, Any], report: Report) -> dict[str, Any]:
-    """Write COLMAP's incremental models (perhaps none) into ``output``/0, 1, ..., largest first.
-
-    A map of less than a third of the images is tried again from other random starts; the best of
-    them stays.
+def inspect_database(request: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Return what the doctor needs: features per image, verified matches per pair, agreement.
 
     Args:
-        request: ``database``, ``images_dir``, ``output``, ``num_images``, ``refine_intrinsics``,
-            ``bundle_growth``, ``bundle_iterations``, ``bundle_rounds``, ``max_error_px``,
-            ``threads``, ``seed``.
+        request: ``database``, ``model`` (the chosen map's folder, or none), ``max_error_px``.
         report: Progress.
     """
-    output = Path(request["output"])
-    scratch = output / "scratch"
-    found: dict[int, pycolmap.Reconstruction] = {}
-    for attempt in range(_STARTS):
-        scratch.mkdir(parents=True)
-        models = _map_once({**request, "seed": request["seed"] + attempt}, scratch, report)
-        shutil.rmtree(scratch)
-        if _largest(models) > _largest(found):
-            found = models
-        if _largest(found) * 3 >= request["num_images"]:
-            break
-    ranked = sorted(found.values(), key=lambda m: -m.num_reg_images())
-    for number, model in enumerate(ranked):
-        model.update_point_3d_errors()
-        folder = output / str(number)
-        folder.mkdir()
-        model.write_binary(str(folder))
-    return {"models": [model.num_reg_images() for model in ranked]}
-
-
-def _map_once(
-    request: dict[str, Any], folder: Path, report: Report
-) -> dict[int, pycolmap.Reconstruction]:
-    """Return the models that incremental mapping finds from one random start."""
-    import pycolmap
-
-    pycolmap.set_random_seed(request["seed"])
-    registered = 2
-
-    def next_image() -> None:
-        nonlocal registered
-        registered += 1
-        report("mapping frames", min(registered / request["num_images"], 1.0))
-
-    models: dict[int, pycolmap.Reconstruction] = pycolmap.incremental_mapping(
-        request["database"],
-        request["images_dir"],
-        folder,
-        options=mapping_options(request),
-        next_image_callback=next_image,
-    )
-    return models
-
-
-def _largest(models: dict[int, pycolmap.Reconstruction]) -> int:
-    return max((model.num_reg_images() for model in models.values()), default=0)
-
-
-def mapping_options(request: dict[str, Any]) -> pycolmap.IncrementalPipelineOptions:
-    """Return COLMAP's options for a request of :func:`build_map`."""
-    import pycolmap
-
-    options = pycolmap.IncrementalPipelineOptions()
-    options.num_threads = request["threads"]
-    options.random_seed = request["seed"]
-    options.min_model_size = min(_SMALLEST_MODEL, max(3, request["num_images"] // 3))
-    refine = request["refine_intrinsics"]
-    options.ba_refine_focal_length = refine
-    options.ba_refine_extra_params = refine
-    options.mapper.abs_pose_refine_focal_length = refine
-    options.mapper.abs_pose_refine_extra_params = refine
-    max_error_px = request["max_error_px"]
-    options.mapper.filter_max_reproj_error = max_error_px
-    options.triangulation.complete_max_reproj_error = max_error_px
-    options.triangulation.merge_max_reproj_error = max_error_px
-    options.ba_global_frames_ratio = request["bundle_growth"]
-    options.ba_global_points_ratio = request["bundle_growth"]
-    options.ba_global_max_num_iterations = request["bundle_iterations"]
-    options.ba_global_max_refinements = request["bundle_rounds"]
-    options.ba_local_max_num_iterations = min(25, request["bundle_iterations"])
-    options.ba_local_max_refinements = min(2, request["bundle_rounds"])
-    return options
-
-
-def inspect_database(request: dict[str, Any], report: Report) -> dict[str, Any]:
-    """Return what the doctor needs: features per image, and verified matches per pair."""
     import pycolmap
 
     with open_database(request["database"]) as database:
@@ -199,8 +109,14 @@ def inspect_database(request: dict[str, Any], report: Report) -> dict[str, Any]:
         for (a, b), count in zip(pairs, inliers, strict=True)
         if count > 0
     ]
+    facts: dict[str, Any] = {"features": features, "verified": verified}
+    if request["model"] is not None:
+        report("examining the map", 0.5)
+        model = read_model(request["model"])
+        agreement = measure_agreement(request["database"], model, request["max_error_px"])
+        facts["agreement"] = agreement.to_json()
     report("examining the map", 1.0)
-    return {"features": features, "verified": verified}
+    return facts
 
 
 def densify(request: dict[str, Any], report: Report) -> dict[str, Any]:

@@ -24,6 +24,12 @@ _PR_SET_PDEATHSIG = 1
 Command = Callable[[dict[str, Any], stages.Report], Any]
 
 
+def _build_map(request: dict[str, Any], report: stages.Report) -> dict[str, Any]:
+    from sightline.reconstruction.mapping import build_map
+
+    return build_map(request, report)
+
+
 def _close_loops(request: dict[str, Any], report: stages.Report) -> dict[str, Any]:
     from sightline.reconstruction.loops import close_loops
 
@@ -46,7 +52,7 @@ COMMANDS: dict[str, Command] = {
     "features": stages.extract_features,
     "mask": _drop_masked,
     "matches": stages.match_pairs,
-    "map": stages.build_map,
+    "map": _build_map,
     "loops": _close_loops,
     "register": _register_frames,
     "inspect": stages.inspect_database,

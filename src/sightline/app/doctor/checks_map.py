@@ -20,6 +20,7 @@ from sightline.app.doctor.remedies import (
     without_masks,
 )
 from sightline.reconstruction import doctor
+from sightline.reconstruction.agreement import DOUBTED_SHARE
 from sightline.reconstruction.config import LOOP_GAP
 
 #: Share of frames left out. A walk maps whole where all went well; with a fifth missing there are
@@ -213,6 +214,30 @@ def check_reprojection(exam: Examination) -> Finding | None:
         middle,
         ERROR_PX,
         tuple(worse),
+    )
+
+
+def check_agreement(exam: Examination) -> Finding | None:
+    """Return what share of the matches the map explains; None where that was not measured."""
+    agreement = exam.report.get("agreement") or {}
+    if "share" not in agreement:
+        return None
+    doubted: dict[str, float] = agreement["doubted"]
+    share = len(doubted) / max(int(exam.report["registered"]), 1)
+    starts = len(exam.report.get("attempts") or [])
+    worst = f"; {len(doubted)} frames below their bound ({listed(list(doubted))})"
+    return Finding(
+        "matches explained",
+        graded(share, note=0.0, warning=STRAY_WARNING, problem=LOOSE_PROBLEM),
+        f"{100 * agreement['share']:.1f}% of all"
+        + (f", the best of {starts} starts" if starts > 1 else "")
+        + (worst if doubted else ""),
+        f"{100 * DOUBTED_SHARE:.0f}% of each frame's",
+        "the map may be bent there, or more moves than stands still" if doubted else "",
+        build_anew(exam, next_quality(exam)) if doubted else "",
+        share,
+        0.0,
+        tuple(doubted),
     )
 
 

@@ -223,8 +223,9 @@ def check_intrinsics(exam: Examination) -> Finding | None:
         max((severity for severity, _ in said), key=SEVERITIES.index, default="good"),
         measured + (f"; {'; '.join(reasons[:3])}{more}" if reasons else ""),
         f"{FOCAL_LOW:g} to {FOCAL_HIGH:g} of the longer side, centred",
-        "calibrate the camera and give what was measured, in pixels, for the words in capitals; "
-        "a walk with turns and near things fixes them too"
+        "calibrate the camera and give what was measured for the words in capitals, in pixels of "
+        f"the frames ({first.width}x{first.height}); a walk with turns and near things fixes them "
+        "too"
         if said
         else "",
         with_intrinsics(exam) if said else "",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sightline.app.doctor.checks_map import (
+    check_agreement,
     check_build,
     check_components,
     check_loop,
@@ -47,6 +48,7 @@ CHECKS: tuple[Callable[[Examination], Finding | None], ...] = (
     check_loop,
     check_jumps,
     check_reprojection,
+    check_agreement,
     check_points_seen,
     check_parallax,
     check_rotation,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sightline.app.build import BuildConfig
 from sightline.app.doctor.examination import Examination
 from sightline.reconstruction.config import QUALITY_PRESETS
-from sightline.reconstruction.pipeline import pairs_kind
+from sightline.reconstruction.pairing import pairs_kind
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -35,6 +35,8 @@ def go_on(exam: Examination) -> str:
 def build_anew(exam: Examination, config: BuildConfig | None, *words: str) -> str:
     """Return the command that builds the place again beside the old one, which stays whole.
 
+    Recordings that were added to it are added again.
+
     Args:
         exam: Of the place.
         config: How; None where no change would help, which gives no command.
@@ -43,8 +45,10 @@ def build_anew(exam: Examination, config: BuildConfig | None, *words: str) -> st
     if config is None:
         return ""
     source = exam.place.content.get("source") if exam.built_here else exam.place.images_dir
-    flags = build_flags(config)
-    return command("build", source or "VIDEO", free_name(exam.place.root), *flags, *words)
+    root = free_name(exam.place.root)
+    anew = command("build", source or "VIDEO", root, *build_flags(config), *words)
+    added = [command("extend", root, table.get("source", "VIDEO")) for table in exam.place.added]
+    return " && ".join([anew, *added])
 
 
 def align_again(exam: Examination) -> str:
@@ -76,8 +80,10 @@ def build_flags(config: DataclassInstance, prefix: str = "--") -> list[str]:
 def _flag(prefix: str, name: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [f"{prefix}{name}" if value else f"{prefix}no-{name}"]
-    values = value if isinstance(value, tuple) else (value,)
-    return [f"{prefix}{name}", *(_word(v) for v in values)]
+    words = [_word(v) for v in (value if isinstance(value, tuple) else (value,))]
+    if len(words) == 1 and words[0].startswith("-"):
+        return [f"{prefix}{name}={words[0]}"]  # else it would be taken for a flag
+    return [f"{prefix}{name}", *words]
 
 
 def _word(value: object) -> str:

@@ -123,12 +123,15 @@ def _by_time(
             for frame in read_poses_csv(trajectory)
             if frame.timestamp_s is not None and frame.world_from_cam is not None
         ]
+        if not timed:
+            raise InputError(f"{trajectory}: poses with a timestamp_s are wanted, it has none")
         stamps = np.array([stamp for stamp, _ in timed], dtype=np.float64)
         poses = Pose.stack([pose for _, pose in timed])
     else:
         stamps, poses = read_tum(trajectory)
+    order = np.argsort(stamps, kind="stable")
     try:
-        return interpolate_poses(stamps, poses, frames.timestamps_s, _MAX_GAP_S)
+        return interpolate_poses(stamps[order], poses[order], frames.timestamps_s, _MAX_GAP_S)
     except GeometryError as error:
         raise InputError(f"{trajectory}: {error}") from error
 
