@@ -113,6 +113,18 @@ def test_control_points_put_poses_into_metres(place, tmp_path):
     assert not list(place.root.glob(".align*"))
 
 
+def test_what_was_given_is_kept_and_replaced(place, tmp_path):
+    control = control_in_metres(tmp_path)
+    align(place, AlignConfig(control=control, camera_height_m=1.6))
+    given = Place.open(place.root).content["alignment"]["given"]
+    assert given == {"control": str(control.resolve()), "camera_height_m": 1.6}
+    align(place, AlignConfig(distance=("0000.jpg", "0059.jpg", 3.0)))
+    given = Place.open(place.root).content["alignment"]["given"]
+    assert given == {"distance": ["0000.jpg", "0059.jpg", 3.0]}
+    align(place)
+    assert Place.open(place.root).content["alignment"]["given"] == {}
+
+
 def test_aligning_twice_is_aligning_once(place, tmp_path):
     config = AlignConfig(control=control_in_metres(tmp_path))
     first = align(place, config)

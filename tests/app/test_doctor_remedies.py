@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ring_place import NAMES, write_ring_place
+from sightline.app.align import AlignConfig
 from sightline.app.build import BUILD_TOML, BuildConfig, FramesConfig
 from sightline.app.doctor import Examination, diagnose, examine_place
 from sightline.app.doctor.remedies import (
@@ -214,11 +215,48 @@ def test_known_intrinsics_have_the_numbers_of_their_model(
         ("distance", " --distance FRAME_A FRAME_B METRES"),
     ],
 )
-def test_a_place_is_aligned_again_as_it_was(measured: Examination, method: str, words: str) -> None:
-    exam = built(measured, BuildConfig(), alignment={**measured.alignment, "method": method})
+def test_a_place_that_does_not_say_how_it_was_aligned(
+    measured: Examination, method: str, words: str
+) -> None:
+    table = {k: v for k, v in measured.alignment.items() if k != "given"}
+    assert aligned_again(measured, {**table, "method": method}) == words
+
+
+def test_a_place_is_aligned_again_as_it_was(measured: Examination, tmp_path: Path) -> None:
+    config = AlignConfig(
+        path=tmp_path / "my path.csv", plan=tmp_path / "plan.png", plan_scale=20.0,
+        distance=("a.jpg", "p:7", 2.5), camera_height_m=1.6,
+    )  # fmt: skip
+    words = aligned_again(measured, {**measured.alignment, "given": config.to_toml()})
+    options = words.split(" ", 1)[1]
+    assert options == (
+        f"--distance a.jpg p:7 2.5 --path '{tmp_path}/my path.csv' --plan {tmp_path}/plan.png "
+        "--plan-scale 20 --camera-height-m 1.6"
+    )
+    assert aligned_again(measured, {**measured.alignment, "given": {}}) == ""
+
+
+def aligned_again(measured: Examination, table: dict[str, Any]) -> str:
+    """Return the flags that a place with this alignment is aligned with once more."""
+    exam = built(measured, BuildConfig(), alignment=table)
     exam.map_changed = True
     (found,) = [f for f in diagnose(exam).findings if f.check == "poses and map"]
-    assert found.fix == f"sightline align {exam.place.root}{words}"
+    usual = f"sightline align {exam.place.root}"
+    assert found.fix.startswith(usual)
+    return found.fix.removeprefix(usual)
+
+
+def test_recordings_that_were_added_are_added_again(measured: Examination) -> None:
+    added = [{"source": "/videos/second walk.mp4", "prefix": "walk2-"}]
+    exam = built(measured, MINE, added=added)
+    first, second = build_anew(exam, MINE).split(" && ")
+    root = first.split()[3]
+    assert root == f"{exam.place.root}-2"
+    assert second == f"sightline extend {root} '/videos/second walk.mp4'"
+
+
+def test_a_value_that_looks_like_a_flag(measured: Examination) -> None:
+    assert build_flags(BuildConfig(masks=Path("-odd"))) == ["--masks=-odd"]
 
 
 def test_the_free_name_beside_a_place_that_is_named_by_a_dot(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +53,15 @@ class AlignConfig:
     """Pixels of the plan a metre."""
     camera_height_m: float | None = None
     """How high the camera was held over the floor, in metres (default: from the points, or 1.5)."""
+
+    def to_toml(self) -> dict[str, Any]:
+        """Return what was given, files by their full paths."""
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {
+            name: str(value.resolve()) if isinstance(value, Path) else value
+            for name, value in given.items()
+            if value is not None
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +140,15 @@ def align(
     progress("fitting", 0.6)
     solution = _solve(config, geometry, level, plan, control=control, drawn=drawn)
     progress("writing", 0.9)
-    report = _store(place, geometry, model, solution, plan, attach=config.plan is not None)
+    report = _store(
+        place,
+        geometry,
+        model,
+        solution,
+        plan,
+        attach=config.plan is not None,
+        given=config.to_toml(),
+    )
     progress("aligned", 1.0)
     return report
 
@@ -180,7 +198,10 @@ def attach_plan(
         px_from_world=affine,
         notes=("the floor plan is attached; poses stay as they were",),
     )
-    return _store(place, geometry, model, solution, given, attach=True, keep_poses=True)
+    before = table.get("given", {})
+    return _store(
+        place, geometry, model, solution, given, attach=True, given=before, keep_poses=True
+    )
 
 
 def load_map(place: Place) -> tuple[MapGeometry, MapModel | None]:
@@ -295,6 +316,7 @@ def _store(
     plan: PlanInput | None,
     *,
     attach: bool,
+    given: dict[str, Any],
     keep_poses: bool = False,
 ) -> AlignReport:
     share = None
@@ -321,6 +343,7 @@ def _store(
             "residual_rms": report.rms,
             "walkable_share": share,
             "residuals": [asdict(r) for r in report.residuals],
+            "given": given,
         },
     )
     return replace(report, notes=(*report.notes, *notes))

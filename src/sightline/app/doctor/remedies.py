@@ -53,15 +53,22 @@ def build_anew(exam: Examination, config: BuildConfig | None, *words: str) -> st
 
 def align_again(exam: Examination) -> str:
     """Return the command that aligns the place as it was aligned before."""
-    words = {
+    usual = {
         "path": ("--path", "path.csv"),
         "distance": ("--distance", "FRAME_A", "FRAME_B", "METRES"),
         "control": ("--control", "control.csv"),
     }
-    # By gravity nothing is given.
     table = exam.place.content.get("alignment")
-    method = str(table.get("method")) if isinstance(table, dict) else "gravity"
-    return command("align", exam.place.root, *words.get(method, ()))
+    if not isinstance(table, dict):
+        return command("align", exam.place.root)
+    given = table.get("given")
+    if not isinstance(given, dict):  # of a place aligned before this was kept; gravity needs none
+        return command("align", exam.place.root, *usual.get(str(table.get("method")), ()))
+    words: list[str] = []
+    for name, value in given.items():
+        values = tuple(value) if isinstance(value, list) else value
+        words += _flag("--", str(name).replace("_", "-"), values)
+    return command("align", exam.place.root, *words)
 
 
 def build_flags(config: DataclassInstance, prefix: str = "--") -> list[str]:
