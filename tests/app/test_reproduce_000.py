@@ -520,8 +520,12 @@ def test_conclusions_are_worked_out() -> None:
     ours = {**three, "compact": low / 2}  # the paper says nothing of it
     assert conclusions.best_backbones(ours) == conclusions.best_backbones(three)
     counts = {"resnet18": 10, "resnet152": 90}
-    said = conclusions.size_matters_not({"resnet18": low, "resnet152": high}, counts)
-    assert ": holds here: best is ResNet-18 (10 parameters" in said[0]
+    both = {"resnet18": low, "resnet152": high}
+    (said,) = conclusions.size_matters_not(both, counts, {"resnet18": 30, "resnet152": 30})
+    assert ": holds here: best is ResNet-18 (10 parameters" in said
+    assert "unequal" not in said
+    (said,) = conclusions.size_matters_not(both, counts, {"resnet18": 30, "resnet152": 4})
+    assert said.endswith("unequal training: 4 epochs of the largest, 30 of the best")
     assert (
         "SmoothL1 is better than L1: holds here"
         in conclusions.losses({"smooth_l1": low, "l1": high, "mse": low})[0]

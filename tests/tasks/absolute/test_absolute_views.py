@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy.spatial.transform import Rotation
 
 import painted_box as box
@@ -14,6 +15,7 @@ from sightline.geometry import Camera, Pose
 from sightline.learning.backbones import InputContract
 from sightline.learning.cache import FrameSize, cache_frames
 from sightline.records import Place, PosedFrame, stack_poses
+from sightline.records.cameras import set_cameras
 from sightline.tasks.absolute.augment import CameraMotion, CameraRotation, random_turns
 from sightline.tasks.absolute.config import AbsoluteConfig
 from sightline.tasks.absolute.samples import (
@@ -24,7 +26,7 @@ from sightline.tasks.absolute.samples import (
 )
 from sightline.tasks.absolute.scene.depth_maps import ObservedPoints, filled
 from sightline.tasks.absolute.task import train
-from sightline.tasks.absolute.views import depth_size, training_views
+from sightline.tasks.absolute.views import depth_size, training_views, turning_camera
 
 CAMERAS = [
     Camera("SIMPLE_PINHOLE", 160, 120, (150.0, 79.5, 59.5)),
@@ -133,6 +135,25 @@ def batches(room: Place, settings: AbsoluteConfig) -> tuple[PoseBatches, Transla
         frames, cache, InputContract(), settings, statistics, rotation=rotation, depths=depths
     )
     return made, statistics
+
+
+def test_frames_of_several_cameras_are_turned_by_the_middle_one(tmp_path: Path) -> None:
+    place = Place.create(tmp_path / "place", source="x")
+    names = [f"{i}.png" for i in range(3)]
+    frames = [PosedFrame(name, None, Pose.identity()) for name in names]
+    cameras = [Camera("SIMPLE_PINHOLE", 64, 48, (f, 31.5, 23.5)) for f in (90.0, 50.0, 60.0)]
+    said: list[str] = []
+    set_cameras(place, dict(zip(names, cameras, strict=True)), names)
+    assert turning_camera(place, frames, lambda text, _: said.append(text)) == cameras[2]
+    assert "several cameras" in said.pop()
+    set_cameras(place, dict.fromkeys(names, cameras[0]), names)
+    assert turning_camera(place, frames, lambda text, _: said.append(text)) == cameras[0]
+    set_cameras(place, {}, names)
+    place.images_dir.mkdir(exist_ok=True)
+    Image.new("RGB", (64, 48)).save(place.images_dir / names[0])
+    guess = turning_camera(place, frames, lambda text, _: said.append(text))
+    assert guess == Camera.guess(64, 48)
+    assert len(said) == 1
 
 
 def test_pictures_and_poses_of_moved_cameras_belong_together(room: Place) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from sightline.geometry import Camera
 from sightline.learning.cache import FrameSize
 from sightline.records import Place, PosedFrame
-from sightline.records.cameras import common_camera
+from sightline.records.cameras import place_cameras
 from sightline.records.files import digest_files
 from sightline.tasks.absolute.augment import CameraMotion, CameraRotation, FrameDepths
 from sightline.tasks.absolute.config import AbsoluteConfig
@@ -37,7 +37,7 @@ def training_views(
         return None, None
     size, source = network_size(config), source_size(config)
     if not config.augment_shift:
-        return CameraRotation(_camera(place, frames, progress), size, source), None
+        return CameraRotation(turning_camera(place, frames, progress), size, source), None
     from sightline.tasks.absolute.scene.depth_maps import ObservedPoints, filled
 
     observed = ObservedPoints.read(place, [f.image for f in frames], "--augment-shift")
@@ -58,10 +58,21 @@ def map_digest(place: Place) -> str:
     return digest_files(sorted(path for path in place.model_dir.glob("*") if path.is_file()))
 
 
-def _camera(place: Place, frames: Sequence[PosedFrame], progress: Progress) -> Camera:
-    camera = common_camera(place)
-    if camera is None:
+def turning_camera(place: Place, frames: Sequence[PosedFrame], progress: Progress) -> Camera:
+    """Return the camera that all frames are turned by: of several, the one of middle focal length.
+
+    Args:
+        place: Names the cameras, or not.
+        frames: The training frames.
+        progress: Told what is assumed.
+    """
+    known = place_cameras(place, [frame.image for frame in frames])
+    by_focal = sorted(known.values(), key=lambda c: c.fx / max(c.width, c.height))
+    if not by_focal:
         with Image.open(place.images_dir / frames[0].image) as picture:
             camera = Camera.guess(*picture.size)
-        progress("no camera in place.toml: a usual field of view is assumed", 0.0)
-    return camera
+        progress("the place names no camera: a usual field of view is assumed", 0.0)
+        return camera
+    if len(set(by_focal)) > 1:
+        progress("frames of several cameras: all are turned by the one of middle focal length", 0.0)
+    return by_focal[len(by_focal) // 2]

@@ -56,18 +56,31 @@ def losses(errors: Errors) -> list[str]:
     return said
 
 
-def size_matters_not(errors: Errors, parameters: Mapping[str, int]) -> list[str]:
-    """Return Table IV's: that networks with more parameters are not the better ones."""
+def size_matters_not(
+    errors: Errors, parameters: Mapping[str, int], epochs: Mapping[str, int]
+) -> list[str]:
+    """Return Table IV's: that networks with more parameters are not the better ones.
+
+    Args:
+        errors: By backbone, (N,) errors of the same frames.
+        parameters: By backbone.
+        epochs: By backbone, what it was trained for: in the same time a large one gets fewer.
+    """
     claim = "models with more parameters are not the ones performing better (text of Table IV)"
     errors = of_the_paper(errors)
     if len(errors) < 2:
         return [f"{claim}: cannot be told here from one backbone"]
     best = min(errors, key=lambda name: float(errors[name].mean()))
     largest = max(errors, key=lambda name: parameters[name])
+    unequal = (
+        f"; unequal training: {epochs[largest]} epochs of the largest, {epochs[best]} of the best"
+        if epochs[largest] < epochs[best]
+        else ""
+    )
     return [
         f"{claim}: {_holds(best != largest)}: best is {label(best)} "
         f"({parameters[best]:,} parameters, {errors[best].mean():.3f}), largest {label(largest)} "
-        f"({parameters[largest]:,}, {errors[largest].mean():.3f})"
+        f"({parameters[largest]:,}, {errors[largest].mean():.3f}){unequal}"
     ]
 
 

@@ -105,7 +105,8 @@ def table4(runs: Runs, _folder: Path) -> Section:
     outcomes = [runs.run(one) for one in of_backbones(runs.config, "mapnet")]
     errors = _errors_of(outcomes)
     counts = {name: parameter_counts("mapnet", name)[0] for name in errors}
-    notes = [*conclusions.size_matters_not(errors, counts)]
+    epochs = {one.training.backbone: one.epochs for one in outcomes}
+    notes = [*conclusions.size_matters_not(errors, counts, epochs)]
     made = [runs.made(one) for one in of_backbones(runs.config, "posenet")]
     posenets = [one for one in made if one is not None]
     for part in runs.parts:
