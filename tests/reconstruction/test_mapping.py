@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pycolmap
@@ -24,7 +25,7 @@ class Model:
 
     def __init__(self, images: int, explained: float | None = None, lowest: float = 1.0) -> None:
         self.images = images
-        self.agreement = Agreement(images / 10 if explained is None else explained, {"a": lowest})
+        self.agreement = Agreement(images / 10 if explained is None else explained, {"f1": lowest})
 
     def num_reg_images(self) -> int:
         return self.images
@@ -36,11 +37,28 @@ class Model:
         (Path(folder) / "images").write_text(str(self.images))
 
 
+class Database:
+    """A database that knows images by names such as f7."""
+
+    def __init__(self, _path: str) -> None:
+        pass
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def read_image_with_name(self, name: str) -> Any:
+        return SimpleNamespace(image_id=int(name.removeprefix("f")))
+
+
 @pytest.fixture
 def seeds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return the seeds of the starts; models carry their own agreement."""
     monkeypatch.setattr(mapping, "model_from_colmap", lambda model: model)
     monkeypatch.setattr(mapping, "measure_agreement", lambda _path, model, _px: model.agreement)
+    monkeypatch.setattr(mapping, "open_database", Database)
     return []
 
 
@@ -114,9 +132,31 @@ def test_a_bent_map_is_tried_again(
     assert answer["models"] == [7 + kept]
     assert len(seeds) == starts
     assert json.loads(json.dumps(answer["attempts"]))[kept] == {
-        "mapper": "incremental", "seed": 5 + kept, "registered": 7 + kept,
-        "explained": explained[kept],
+        "mapper": "incremental", "seed": 5 + kept, "first": "f1" if kept == 1 else "",
+        "registered": 7 + kept, "explained": explained[kept],
     }  # fmt: skip
+
+
+def test_the_next_start_begins_where_the_map_is_doubted_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seeds: list[int]
+) -> None:
+    first = []
+    doubts = [{"f3": 0.6, "f4": 0.7}, {"f3": 0.5, "f4": 0.7}, {"f3": 0.79}, {}]
+
+    def run(*_args: Any, options: Any, **_rest: Any) -> dict[int, Model]:
+        first.append(options.init_image_id1)
+        model = Model(10, 0.9 + 0.01 * len(first))
+        model.agreement = Agreement(model.agreement.share, doubts[len(first) - 1])
+        return {0: model}
+
+    monkeypatch.setattr(pycolmap, "incremental_mapping", run)
+    request = REQUEST | {"output": str(tmp_path / "models")}
+    answer = mapping.build_map(request, lambda _text, _fraction: None)
+    # each frame once; where none is left, the mapper chooses
+    assert [a["first"] for a in answer["attempts"]] == ["", "f3", "f4", ""]
+    assert first[1:3] == [3, 4]
+    assert first[0] == first[3] == pycolmap.IncrementalPipelineOptions().init_image_id1
+    assert answer["attempts"][-1]["explained"] == pytest.approx(0.94)
 
 
 def test_one_start_is_enough_where_the_mapper_is_named(
