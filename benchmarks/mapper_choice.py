@@ -28,7 +28,7 @@ from _places import map_floor
 from sightline.geometry import Pose
 from sightline.geometry.trajectory import absolute_trajectory_error
 from sightline.reconstruction.agreement import measure_agreement
-from sightline.reconstruction.config import MAX_REPROJECTION_ERROR_PX, QUALITY_PRESETS
+from sightline.reconstruction.config import QUALITY_PRESETS, max_error_px
 from sightline.reconstruction.process import run_worker
 from sightline.records import Place, read_poses_csv, stack_poses
 from sightline.records.colmap import read_model
@@ -47,8 +47,7 @@ def measure(
     place, preset = Place.open(place_root), QUALITY_PRESETS[quality]
     frames = {frame.image: frame for frame in place.frames()}
     camera = place.content["camera"]
-    longest = max(camera["width"], camera["height"])
-    max_error_px = MAX_REPROJECTION_ERROR_PX * max(1.0, longest / preset.max_image_size_px)
+    largest_px = max_error_px(max(camera["width"], camera["height"]), preset.max_image_size_px)
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     begun = time.perf_counter()
@@ -59,7 +58,7 @@ def measure(
             "output": str(output), "num_images": len(frames), "mapper": mapper, "seed": seed,
             "refine_intrinsics": True, "bundle_growth": preset.bundle_growth,
             "bundle_iterations": preset.bundle_iterations, "bundle_rounds": preset.bundle_rounds,
-            "max_error_px": max_error_px, "threads": -1,
+            "max_error_px": largest_px, "threads": -1,
         },
         log_path=output / "log.txt",
         progress=Stages(),
@@ -75,7 +74,7 @@ def measure(
     nearest = [int(np.abs(stamps - (frames[n].timestamp_s or 0.0)).argmin()) for n in model.frames]
     found = Pose.stack([frame.world_from_cam for frame in model.frames.values()])
     error = absolute_trajectory_error(found, stack_poses([truth[i] for i in nearest]))
-    agreement = measure_agreement(place.database_path, model, max_error_px)
+    agreement = measure_agreement(place.database_path, model, largest_px)
     return row | {
         "ate_m": error.rmse,
         "of": len(model.frames),
@@ -86,7 +85,8 @@ def measure(
 
 def rows_of(seed: int, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Return a floor's rows, one for each mapper."""
-    config = FloorConfig(seed=seed, second_frames=1)
+    # as `sightline demo` films it
+    config = FloorConfig(seed=seed, video_fps=10.0, second_frames=1)
     floor = write_floor(options.work / f"floor-{seed}", config, Stages())
     root = options.work / f"place-{seed}-{options.fps:g}-{options.quality}"
     map_floor(
@@ -104,10 +104,12 @@ def rows_of(seed: int, options: argparse.Namespace) -> list[dict[str, Any]]:
             say(f"floor {seed}: {mapper}, start {start}: {made[-1]['ate_m']:.3f} m")
         row: dict[str, Any] = {"floor": seed, "mapper": mapper, "maps": made}
         row |= {key: median_of([one[key] for one in made]) for key in made[0]}
-        row["worst_m"] = max(one["ate_m"] for one in made)
+        row["worst_m"] = max(np.nan_to_num(one["ate_m"], nan=np.inf) for one in made)
         row["bent"] = f"{sum(not one['ate_m'] <= BENT_M for one in made)} of {len(made)}"
         rows.append(row)
-        row["time_ratio"] = row["seconds"] / rows[0]["seconds"]
+    usual = [row["seconds"] for row in rows if row["mapper"] == "incremental"]
+    for row in rows:
+        row["time_ratio"] = row["seconds"] / usual[0] if usual else None
     return rows
 
 

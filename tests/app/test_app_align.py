@@ -125,6 +125,16 @@ def test_what_was_given_is_kept_and_replaced(place, tmp_path):
     assert Place.open(place.root).content["alignment"]["given"] == {}
 
 
+def test_a_plan_put_on_an_older_place_does_not_say_how_it_was_aligned(place, plan, tmp_path):
+    align(place, AlignConfig(control=control_in_metres(tmp_path)))
+    table = {k: v for k, v in place.content["alignment"].items() if k != "given"}
+    place.update(alignment=table)
+    attach_plan(place, plan, px_from_world=np.array([[20.0, 0.0, 10.0], [0.0, -20.0, 200.0]]))
+    stored = Place.open(place.root).content["alignment"]
+    assert stored["method"] == "control"
+    assert "given" not in stored
+
+
 def test_aligning_twice_is_aligning_once(place, tmp_path):
     config = AlignConfig(control=control_in_metres(tmp_path))
     first = align(place, config)

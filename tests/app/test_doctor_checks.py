@@ -270,6 +270,12 @@ def test_matches_that_the_map_does_not_explain(
     assert found.measured.startswith("95.7% of all")
     assert ("the best of 4 starts" in found.measured) == (starts == 4)
     assert ("--reconstruction.quality" in found.fix) == (severity != "good")
+    # one start of a named mapper: first the starts that the usual one makes, at the same cost
+    made = dataclasses.replace(exam.config.reconstruction, mapper="global")
+    exam.config = dataclasses.replace(exam.config, reconstruction=made)
+    fix = of(exam, "matches explained").fix
+    assert "--reconstruction.quality" not in fix
+    assert "--reconstruction.mapper" not in fix  # auto is what a build does by itself
 
 
 def test_points_seen_and_parallax(exam: Examination) -> None:

@@ -26,7 +26,9 @@ from sightline.app.doctor.remedies import (
     with_intrinsics,
     without_masks,
 )
+from sightline.app.extend_stages import ExtendConfig
 from sightline.cli.commands.build import BuildOptions
+from sightline.cli.commands.extend import ExtendOptions
 from sightline.cli.options import parse
 from sightline.reconstruction import doctor
 from sightline.reconstruction.config import ReconstructionConfig
@@ -247,12 +249,20 @@ def aligned_again(measured: Examination, table: dict[str, Any]) -> str:
 
 
 def test_recordings_that_were_added_are_added_again(measured: Examination) -> None:
-    added = [{"source": "/videos/second walk.mp4", "prefix": "walk2-"}]
+    given = ExtendConfig(fps=2.0, sharpest=True, part="test").to_toml()
+    added = [{"source": "/videos/second walk.mp4", "prefix": "walk2-", "given": given}, {}]
     exam = built(measured, MINE, added=added)
-    first, second = build_anew(exam, MINE).split(" && ")
+    first, second, third = build_anew(exam, MINE).split(" && ")
     root = first.split()[3]
     assert root == f"{exam.place.root}-2"
-    assert second == f"sightline extend {root} '/videos/second walk.mp4'"
+    flags = "--fps 2 --sharpest True --part test"
+    assert second == f"sightline extend {root} '/videos/second walk.mp4' {flags}"
+    assert third == f"sightline extend {root} VIDEO"  # of a place that says no more
+    words = shlex.split(second)[2:]
+    default = ExtendOptions(Path(), None, ExtendConfig())
+    assert parse(ExtendOptions, words, command="extend", default=default).config == ExtendConfig(
+        fps=2.0, sharpest=True, part="test"
+    )
 
 
 def test_a_value_that_looks_like_a_flag(measured: Examination) -> None:

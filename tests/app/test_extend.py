@@ -135,7 +135,7 @@ def test_all_that_was_there_stays(floor: FloorPlace, extended: tuple[Place, Exte
 
 
 def test_tables_times_parts_and_provenance(
-    videos: Videos, extended: tuple[Place, Extension]
+    floor: FloorPlace, videos: Videos, extended: tuple[Place, Extension]
 ) -> None:
     place, _ = extended
     walk = place.walks()[1]
@@ -155,6 +155,11 @@ def test_tables_times_parts_and_provenance(
     assert "walk2-0001.jpg" not in train
     report = read_report(place)
     assert (report.frames, report.registered) == (FRAMES + SECOND, FRAMES + SECOND)
+    # of all recordings together, judged anew
+    assert report.agreement["share"] > 0.9
+    assert report.agreement["doubted"] == {}
+    assert report.agreement != read_report(Place.open(floor.root)).agreement
+    assert table["given"] == {}
     model = read_model(place.model_dir)
     assert report.points == len(model.points)
     assert len((place.root / "points.csv").read_text().splitlines()) == 1 + len(model.points)
@@ -239,6 +244,15 @@ def test_what_the_camera_hides_is_hidden_in_added_frames(
             top[str(image.name)] = int((rows < camera.height // 3 - 1).sum())
     assert {n for n, count in top.items() if not count} >= {f.image for f in copy.walks()[1]}
     assert all(top[f.image] for f in copy.walks()[0])
+
+
+def test_a_mask_that_is_gone_is_asked_for(copy: Place, videos: Videos) -> None:
+    build_toml = copy.root / "build.toml"
+    build_toml.write_text('masks = "/gone/mask.png"\n' + build_toml.read_text())
+    before = contents(copy.root)
+    with pytest.raises(InputError, match=r"/gone/mask\.png is not there"):
+        extend(copy, videos.second, EXTEND)
+    assert contents(copy.root) == before
 
 
 def test_parts_of_an_extended_place(extended: tuple[Place, Extension], tmp_path: Path) -> None:

@@ -5,16 +5,26 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pycolmap
 import pytest
 from scipy.spatial.transform import Rotation
 
-from sightline.geometry import Pose
+from sightline.geometry import Camera, Pose
 from sightline.reconstruction import mapping
 from sightline.reconstruction.agreement import Agreement, measure_agreement
-from sightline.records.colmap import MapModel, model_from_colmap
+from sightline.records.colmap import (
+    MapFrame,
+    MapModel,
+    camera_to_colmap,
+    model_from_colmap,
+)
 
 FRAMES = 12
+REQUEST = {
+    "num_images": FRAMES, "refine_intrinsics": True, "bundle_growth": 1.4, "bundle_iterations": 30,
+    "bundle_rounds": 2, "max_error_px": 2.0, "threads": 1, "seed": 0,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +80,73 @@ def test_matches_of_frames_left_out_are_not_explained(world: tuple[Path, MapMode
     assert agreement.doubted == []
 
 
+@pytest.mark.parametrize("scale", [1.0, 1.6, 4.0])
+def test_a_camera_that_stands_still_and_turns_is_not_doubted(tmp_path: Path, scale: float) -> None:
+    """Noise decides whether the rays of such a pair meet in front of it; that says nothing."""
+    rng = np.random.default_rng(0)
+    camera = Camera("SIMPLE_PINHOLE", 1600, 1200, (1300.0, 799.5, 599.5))
+    points = np.stack([*rng.uniform(-2.0, 2.0, (2, 400)), rng.uniform(3.0, 6.0, 400)], axis=1)
+    poses = [
+        Pose.from_rotation(Rotation.from_euler("y", turn, degrees=True), [x, 0.0, 0.0])
+        for turn, x in ((0.0, 0.0), (6.0, 0.001))
+    ]
+    frames = {}
+    for number, pose in enumerate(poses):
+        px = camera.project(pose.inverse().apply(points)) + rng.normal(0, 0.5 * scale, (400, 2))
+        frames[f"{number}.png"] = MapFrame(f"{number}.png", 1, pose, px, np.full(400, -1))
+    nothing = np.zeros(0)
+    model = MapModel(
+        {1: camera}, frames, nothing.astype(int), np.zeros((0, 3)), np.zeros((0, 3), np.uint8),
+        nothing, nothing.astype(int),
+    )  # fmt: skip
+    path = tmp_path / "database.db"
+    with pycolmap.Database.open(str(path)) as database:
+        number = database.write_camera(camera_to_colmap(camera))
+        ids = [database.write_image(pycolmap.Image(name=name, camera_id=number)) for name in frames]
+        geometry = pycolmap.TwoViewGeometry()
+        geometry.config = pycolmap.TwoViewGeometryConfiguration.CALIBRATED
+        geometry.inlier_matches = np.tile(np.arange(400, dtype=np.uint32)[:, None], 2)
+        database.write_two_view_geometry(ids[0], ids[1], geometry)
+    agreement = measure_agreement(path, model, 2.0 * scale)
+    assert agreement.doubted == []
+    assert agreement.share > 0.97
+    turned = bent(model, ["1.png"], 3.0)
+    assert measure_agreement(path, turned, 2.0 * scale).share < 0.5
+
+
 def test_few_matches_say_nothing() -> None:
     assert Agreement().doubted == []
     assert Agreement(0.5, {"b": 0.7, "a": 0.7, "c": 0.8, "d": 0.1}).doubted == ["d", "a", "b"]
+
+
+def test_what_a_told_start_does_not_reach_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two parts that share no matches: begun at a frame of the first, the second is still there."""
+    path = tmp_path / "database.db"
+    options = pycolmap.SyntheticDatasetOptions()
+    options.num_rigs, options.num_cameras_per_rig, options.num_frames_per_rig = 1, 1, 14
+    options.num_points3D = 400
+    pycolmap.set_random_seed(0)
+    with pycolmap.Database.open(str(path)) as database:
+        pycolmap.synthesize_dataset(options, database)
+        names = {i.image_id: str(i.name) for i in database.read_all_images()}
+        ids = sorted(names)
+        for a in ids[:9]:
+            for b in ids[9:]:
+                database.delete_matches(a, b)
+                database.delete_two_view_geometry(a, b)
+    said = iter([Agreement(0.9, {names[ids[3]]: 0.5}), Agreement(0.95)])
+    monkeypatch.setattr(mapping, "measure_agreement", lambda *_: next(said))
+    answer = mapping.build_map(
+        {**REQUEST, "database": str(path), "output": str(tmp_path / "models"), "num_images": 14,
+         "images_dir": str(tmp_path), "mapper": "auto"},
+        lambda _text, _fraction: None,
+    )  # fmt: skip
+    assert [a["first"] for a in answer["attempts"]] == ["", names[ids[3]]]
+    assert answer["models"] == [9, 5]
+    second = pycolmap.Reconstruction(str(tmp_path / "models" / "1"))
+    assert {i.name for i in second.images.values()} >= {names[k] for k in ids[9:]}
 
 
 @pytest.mark.parametrize("mapper", ["incremental", "global"])
@@ -82,12 +156,8 @@ def test_both_mappers_map_the_synthetic_world(
     path, _truth = world
     (tmp_path / "models").mkdir()
     answer = mapping.build_map(
-        {
-            "database": str(path), "images_dir": str(tmp_path), "output": str(tmp_path / "models"),
-            "num_images": FRAMES, "mapper": mapper, "refine_intrinsics": True,
-            "bundle_growth": 1.4, "bundle_iterations": 30, "bundle_rounds": 2, "max_error_px": 2.0,
-            "threads": 1, "seed": 0,
-        },
+        {**REQUEST, "database": str(path), "output": str(tmp_path / "models"),
+         "images_dir": str(tmp_path), "mapper": mapper},
         lambda _text, _fraction: None,
     )  # fmt: skip
     assert answer["models"] == [FRAMES]

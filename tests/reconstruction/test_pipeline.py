@@ -75,6 +75,12 @@ def test_a_video_becomes_a_map(make_place: Callable[..., Place], scene, commands
     reconstruct(place, ReconstructionConfig(threads=2, loop_closing=False))
     assert commands == ["inspect"]
 
+    commands.clear()
+    globally = reconstruct(place, ReconstructionConfig(threads=2, mapper="global"))
+    assert commands == ["map", "inspect"]
+    assert [attempt["mapper"] for attempt in globally.attempts] == ["global"]
+    assert globally.registered == 16
+
 
 def test_the_same_seed_gives_the_same_poses(make_place, tmp_path: Path) -> None:
     config = ReconstructionConfig(threads=1)

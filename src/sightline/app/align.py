@@ -175,8 +175,8 @@ def attach_plan(
     Raises:
         InputError: Nothing relates the plan to the place's world.
     """
-    given = read_plan_input(plan, walkable)
-    affine = given.px_from_world if px_from_world is None else np.asarray(px_from_world, float)
+    picture = read_plan_input(plan, walkable)
+    affine = picture.px_from_world if px_from_world is None else np.asarray(px_from_world, float)
     if affine is None or (px_from_world is None and place.unit != "m"):
         missing = (
             f"no plan.toml beside {plan} names it"
@@ -198,9 +198,15 @@ def attach_plan(
         px_from_world=affine,
         notes=("the floor plan is attached; poses stay as they were",),
     )
-    before = table.get("given", {})
     return _store(
-        place, geometry, model, solution, given, attach=True, given=before, keep_poses=True
+        place,
+        geometry,
+        model,
+        solution,
+        picture,
+        attach=True,
+        given=table.get("given"),
+        keep_poses=True,
     )
 
 
@@ -316,7 +322,7 @@ def _store(
     plan: PlanInput | None,
     *,
     attach: bool,
-    given: dict[str, Any],
+    given: dict[str, Any] | None,
     keep_poses: bool = False,
 ) -> AlignReport:
     share = None
@@ -343,7 +349,7 @@ def _store(
             "residual_rms": report.rms,
             "walkable_share": share,
             "residuals": [asdict(r) for r in report.residuals],
-            "given": given,
+            **({} if given is None else {"given": given}),
         },
     )
     return replace(report, notes=(*report.notes, *notes))

@@ -144,6 +144,7 @@ def _extended(place: Place, source: Path, config: ExtendConfig, progress: Progre
         "prefix": free_prefix(place),
         "count": len(frames),
         "registered": len(answer["registered"]),
+        "given": config.to_toml(),
         **({"fps": frames_per_second(place, config), "begins_s": begins_s} if timed else {}),
     }
     shifted = [

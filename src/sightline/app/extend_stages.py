@@ -12,15 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from sightline.app.build import FramesConfig, build_config_of
+from sightline.app.build import BUILD_TOML, FramesConfig, build_config_of
 from sightline.app.masks import MasksConfig
+from sightline.errors import InputError
 from sightline.media.extract import extract_frames
 from sightline.media.photo import photo_size
-from sightline.reconstruction.config import (
-    MAX_REPROJECTION_ERROR_PX,
-    QUALITY_PRESETS,
-    QualityPreset,
-)
+from sightline.reconstruction.config import QUALITY_PRESETS, QualityPreset, max_error_px
 from sightline.reconstruction.masking import masks_digest
 from sightline.reconstruction.process import RowCount, run_worker
 from sightline.records import Place, PosedFrame
@@ -49,6 +46,12 @@ class ExtendConfig:
     """Seed of every random choice."""
     threads: int = 0
     """Processor threads; 0 takes all cores."""
+
+    def to_toml(self) -> dict[str, Any]:
+        """Return what was given of which frames are taken and where they go."""
+        usual = ExtendConfig()
+        names = ("fps", "sharpest", "max_side", "part")
+        return {n: getattr(self, n) for n in names if getattr(self, n) != getattr(usual, n)}
 
 
 def take_frames(
@@ -178,7 +181,10 @@ def register(
                 "bundle_growth": preset.bundle_growth,
                 "bundle_iterations": preset.bundle_iterations,
                 "bundle_rounds": preset.bundle_rounds,
-                "max_error_px": _max_error_px(place, preset),
+                "max_error_px": max_error_px(
+                    max(place.content["camera"]["width"], place.content["camera"]["height"]),
+                    preset.max_image_size_px,
+                ),
             },
             config,
             progress,
@@ -221,12 +227,6 @@ def _preset(place: Place) -> QualityPreset:
     return fitting[0] if fitting else QUALITY_PRESETS["medium"]
 
 
-def _max_error_px(place: Place, preset: QualityPreset) -> float:
-    camera = place.content["camera"]
-    longest = max(camera["width"], camera["height"])
-    return MAX_REPROJECTION_ERROR_PX * max(1.0, float(longest) / preset.max_image_size_px)
-
-
 def free_prefix(place: Place) -> str:
     """Return what the names of the next added recording's frames begin with."""
     return f"walk{len(place.added) + 2}-"
@@ -235,21 +235,27 @@ def free_prefix(place: Place) -> str:
 def added_masking(place: Place, work: Place) -> MasksConfig:
     """Return what is ignored of a recording that is added: as of the place's own, where it can be.
 
-    A network looks for the same things. One mask for all frames is of the camera, and holds where
-    every picture has its size. A folder of masks names the frames of the build alone.
+    A network looks for the same things. One mask for all frames is of the camera, and is taken
+    where pictures have its size. A folder of masks names the frames of the build alone.
 
     Args:
         place: The place.
         work: Has the recording's frames.
 
     Raises:
-        InputError: The place's ``build.toml`` does not read.
+        InputError: The place's ``build.toml`` does not read, or its mask is gone.
     """
     own, camera = build_config_of(place).masking, place.content["camera"]
-    of_camera = own.given is not None and own.given.is_file()
+    # A place without a build.toml does not say where its masks were.
+    if own.given is None or own.given.is_dir() or not own.given.is_absolute():
+        return replace(own, given=None)
+    if not own.given.is_file():
+        raise InputError(
+            f"the mask that {place.root} was built with is wanted, {own.given} is not there; put "
+            f"it back, or take `masks` out of {place.root / BUILD_TOML} (nothing was changed)"
+        )
     sizes = {photo_size(work.images_dir / frame.image) for frame in work.frames()}
-    holds = of_camera and sizes == {(camera["width"], camera["height"])}
-    return replace(own, given=own.given if holds else None)
+    return own if (camera["width"], camera["height"]) in sizes else replace(own, given=None)
 
 
 def frames_per_second(place: Place, config: ExtendConfig) -> float:

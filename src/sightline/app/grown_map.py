@@ -116,6 +116,7 @@ def _report(
         if name not in known:
             causes[name] = doctor.OVERLAP if TOO_FEW in reason else doctor.REJECTED
     models = [len(model.frames), *before.models[1:]]
+    agreement = answer["agreement"]
     return replace(
         before,
         frames=len(frames),
@@ -125,7 +126,8 @@ def _report(
         mean_reprojection_error_px=round(float(model.point_errors_px.mean()), 4),
         mean_track_length=round(float(model.track_lengths.mean()), 3),
         unregistered=causes,
-        hints=doctor.hints(len(frames), len(model.frames), models, causes),
+        hints=doctor.hints(len(frames), len(model.frames), models, causes, agreement),
+        agreement=agreement,
     )
 
 

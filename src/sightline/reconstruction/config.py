@@ -60,6 +60,16 @@ QUALITY_PRESETS: dict[Quality, QualityPreset] = {
 }
 
 
+def max_error_px(longest_px: int, max_image_size_px: int) -> float:
+    """Return the largest reprojection error in pixels of the images.
+
+    Args:
+        longest_px: Of their sides.
+        max_image_size_px: Features were taken on images no longer than this.
+    """
+    return MAX_REPROJECTION_ERROR_PX * max(1.0, longest_px / max_image_size_px)
+
+
 @dataclass(frozen=True)
 class ReconstructionConfig:
     """How a place is reconstructed."""
@@ -79,8 +89,8 @@ class ReconstructionConfig:
     overlap: int | None = None
     """Match each frame with so many following ones; the quality's own where not given."""
     mapper: Mapper = "auto"
-    """Mapper: incremental, global (GLOMAP), or auto: incremental from up to four random starts, as
-    long as frames do not stand as their matches say."""
+    """Mapper: incremental, global (GLOMAP), or auto: incremental, and begun anew (three times at
+    most) where frames do not stand as their matches say."""
     loop_closing: bool = True
     """Look for places seen twice, and believe them only after verification."""
     second_look: bool = True

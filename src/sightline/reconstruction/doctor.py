@@ -110,7 +110,7 @@ def examine(
         mean_track_length=round(float(lengths.mean()), 3) if len(lengths) else 0.0,
         unregistered=causes,
         loops=loops,
-        hints=[*hints(len(names), len(registered), models, causes), *_doubts(agreement)],
+        hints=hints(len(names), len(registered), models, causes, agreement),
         agreement=agreement,
         attempts=facts.get("attempts", []),
     )
@@ -179,7 +179,13 @@ def _doubts(agreement: dict[str, Any]) -> list[str]:
     ]
 
 
-def hints(frames: int, registered: int, models: Sequence[int], causes: dict[str, str]) -> list[str]:
+def hints(
+    frames: int,
+    registered: int,
+    models: Sequence[int],
+    causes: dict[str, str],
+    agreement: dict[str, Any],
+) -> list[str]:
     """Return advice, one line each.
 
     Args:
@@ -187,6 +193,7 @@ def hints(frames: int, registered: int, models: Sequence[int], causes: dict[str,
         registered: Number of those in the map.
         models: Registered frames of each map, the chosen one first.
         causes: Frame name -> likely cause, of those left out.
+        agreement: As in the report.
     """
     advised = []
     if len(models) > 1 and registered < frames:
@@ -209,4 +216,4 @@ def hints(frames: int, registered: int, models: Sequence[int], causes: dict[str,
         advised.append(
             "move sideways at the start of the video; turning on the spot gives no depth"
         )
-    return advised
+    return [*advised, *_doubts(agreement)]

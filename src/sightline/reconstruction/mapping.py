@@ -83,22 +83,43 @@ def build_map(request: dict[str, Any], report: Report) -> dict[str, Any]:
         ``first`` frame, ``registered`` images and the share of matches ``explained``).
     """
     output = Path(request["output"])
-    attempts: list[_Attempt] = []
+    told: list[dict[str, Any]] = []
+    best: _Attempt | None = None
+    others: Models = []
     for attempt in _attempts(request, output / "scratch", report):
-        attempts.append(attempt)
+        told.append(attempt.to_json())
+        if not attempt.first:
+            others = attempt.models[1:]
+        if best is None or attempt.agreement.share > best.agreement.share:
+            best = attempt
         small = attempt.small_of(request["num_images"])
         if not small and (request["mapper"] != "auto" or not attempt.agreement.doubted):
             break
-    best = max(attempts, key=lambda a: a.agreement.share)
-    for number, model in enumerate(best.models):
+    models = [] if best is None else best.models
+    if best is not None and best.first:
+        models = [*models, *_apart(others, models)]
+    for number, model in enumerate(models):
         model.update_point_3d_errors()
         folder = output / str(number)
         folder.mkdir()
         model.write_binary(str(folder))
-    return {
-        "models": [model.num_reg_images() for model in best.models],
-        "attempts": [attempt.to_json() for attempt in attempts],
-    }
+    return {"models": [model.num_reg_images() for model in models], "attempts": told}
+
+
+def _apart(others: Models, models: Models) -> Models:
+    """Return those of other models that show something else.
+
+    COLMAP begins each model where it was told to begin the first, so there is only one then.
+    """
+    if not others:
+        return []
+    mapped = {image.name for model in models for image in model.images.values() if image.has_pose}
+    return [
+        other
+        for other in others
+        if 2 * sum(i.name in mapped for i in other.images.values() if i.has_pose)
+        < other.num_reg_images()
+    ]
 
 
 def _attempts(request: dict[str, Any], scratch: Path, report: Report) -> Iterator[_Attempt]:

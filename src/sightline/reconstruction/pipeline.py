@@ -14,8 +14,8 @@ from sightline.geometry import Camera, Similarity
 from sightline.reconstruction import doctor
 from sightline.reconstruction.config import (
     LOOP_GAP,
-    MAX_REPROJECTION_ERROR_PX,
     ReconstructionConfig,
+    max_error_px,
 )
 from sightline.reconstruction.doctor import ReconstructionReport
 from sightline.reconstruction.masking import MASKED_FEATURES, dropped_shares, masks_digest
@@ -175,9 +175,9 @@ class _Run:
     def map(self) -> None:
         config, preset = self.config, self.config.preset
         effort = (preset.bundle_growth, preset.bundle_iterations, preset.bundle_rounds)
-        max_error_px = self._max_error_px()
+        largest_px = self._max_error_px()
         self.digest = digest(
-            "map-3", self.digest, effort, config.mapper, config.refine_intrinsics, max_error_px
+            "map-3", self.digest, effort, config.mapper, config.refine_intrinsics, largest_px
         )
 
         def run() -> None:
@@ -193,7 +193,7 @@ class _Run:
                     bundle_growth=preset.bundle_growth,
                     bundle_iterations=preset.bundle_iterations,
                     bundle_rounds=preset.bundle_rounds,
-                    max_error_px=max_error_px,
+                    max_error_px=largest_px,
                 )
                 write_json(output / ATTEMPTS, made["attempts"])
 
@@ -328,7 +328,7 @@ class _Run:
 
     def _max_error_px(self) -> float:
         longest = max(max(size) for size in self.names_by_size)
-        return MAX_REPROJECTION_ERROR_PX * max(1.0, longest / self.config.preset.max_image_size_px)
+        return max_error_px(longest, self.config.preset.max_image_size_px)
 
     def _camera_groups(self) -> list[dict[str, Any]]:
         return [

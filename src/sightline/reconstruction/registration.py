@@ -8,6 +8,7 @@ points and adjusts them, with every old pose and every known camera held fixed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,7 @@ from sightline.errors import ReconstructionError
 from sightline.geometry import Camera, Pose
 from sightline.geometry.camera import CAMERA_MODELS
 from sightline.geometry.rotation import Array, rotation_angle_deg
+from sightline.reconstruction.agreement import measure_agreement
 from sightline.reconstruction.anchors import (
     Anchor,
     believed,
@@ -39,6 +41,7 @@ from sightline.records.colmap import (
     camera_to_colmap,
     model_from_colmap,
     pixels_from_colmap,
+    read_model,
     read_reconstruction,
 )
 from sightline.records.files import atomic_path
@@ -75,7 +78,8 @@ def register_frames(request: dict[str, Any], report: Report) -> dict[str, Any]:
 
     Returns:
         ``registered`` (name -> map points it sees), ``left`` (name -> why it is not in the map),
-        ``anchors`` (names of believed ones) and ``same_lens``.
+        ``anchors`` (names of believed ones), ``same_lens`` and, where frames were registered,
+        ``agreement`` of the grown map.
     """
     import pycolmap
 
@@ -88,7 +92,7 @@ def register_frames(request: dict[str, Any], report: Report) -> dict[str, Any]:
         search = _Search(database, model, request)
         search.find_anchors(report)
         search.doubt_anchors()
-        told = {"anchors": sorted(search.anchors), "same_lens": search.same_lens}
+        told: dict[str, Any] = {"anchors": sorted(search.anchors), "same_lens": True}
         if len(search.anchors) < max(1, request["wanted"]):
             return {"registered": {}, "left": search.left, **told}
         search.forget_false_matches()
@@ -96,6 +100,11 @@ def register_frames(request: dict[str, Any], report: Report) -> dict[str, Any]:
     _check_held(reconstruction, model)
     registered = _keep(reconstruction, model, search, request)
     left = {n: search.left.get(n, _NOT_REACHED) for n in request["names"] if n not in registered}
+    if registered:
+        grown = read_model(request["output"])
+        agreement = measure_agreement(request["database"], grown, request["max_error_px"])
+        told["agreement"] = agreement.to_json()
+        told["same_lens"] = search.same_lens_of(registered)
     return {"registered": registered, "left": left, **told}
 
 
@@ -121,7 +130,6 @@ class _Search:
         left: Frame name -> why it has none.
         cameras: Frame name -> camera.
         held: Ids of the cameras that are known.
-        same_lens: Whether the frames have the map's lens; True where that was not asked.
     """
 
     def __init__(
@@ -130,7 +138,6 @@ class _Search:
         self.anchors: dict[str, Anchor] = {}
         self.left: dict[str, str] = {}
         self.held = set(model.cameras)
-        self.same_lens = True
         self._database, self._model, self._request = database, model, request
         self._images = {str(image.name): image for image in database.read_all_images()}
         self._others = self._neighbours_by_name()
@@ -149,6 +156,12 @@ class _Search:
             else:
                 self.anchors[name] = found[0]
             report("finding frames in the map", 0.4 + 0.6 * (done + 1) / len(names))
+
+    def same_lens_of(self, names: Iterable[str]) -> bool:
+        """Return whether frames have the map's lens; True where that was not asked."""
+        if not self._request["own_lens"]:
+            return True
+        return all(self._images[name].camera_id in self.held for name in names)
 
     def doubt_anchors(self) -> None:
         """Keep the anchors that frames beside them confirm."""
@@ -208,7 +221,6 @@ class _Search:
             return
         focal = typical_focal(asked)
         same = same_size and abs(focal / of_map.fx - 1.0) <= SAME_LENS
-        self.same_lens &= same
         if same:
             lens = of_map
             self.held.add(number)

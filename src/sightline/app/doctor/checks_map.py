@@ -16,6 +16,7 @@ from sightline.app.doctor.remedies import (
     go_on,
     more_frames,
     next_quality,
+    other_starts,
     sharper,
     without_masks,
 )
@@ -234,7 +235,7 @@ def check_agreement(exam: Examination) -> Finding | None:
         + (worst if doubted else ""),
         f"{100 * DOUBTED_SHARE:.0f}% of each frame's",
         "the map may be bent there, or more moves than stands still" if doubted else "",
-        build_anew(exam, next_quality(exam)) if doubted else "",
+        build_anew(exam, other_starts(exam)) if doubted else "",
         share,
         0.0,
         tuple(doubted),

@@ -47,7 +47,10 @@ def build_anew(exam: Examination, config: BuildConfig | None, *words: str) -> st
     source = exam.place.content.get("source") if exam.built_here else exam.place.images_dir
     root = free_name(exam.place.root)
     anew = command("build", source or "VIDEO", root, *build_flags(config), *words)
-    added = [command("extend", root, table.get("source", "VIDEO")) for table in exam.place.added]
+    added = [
+        command("extend", root, table.get("source", "VIDEO"), *given_flags(table.get("given")))
+        for table in exam.place.added
+    ]
     return " && ".join([anew, *added])
 
 
@@ -64,11 +67,18 @@ def align_again(exam: Examination) -> str:
     given = table.get("given")
     if not isinstance(given, dict):  # of a place aligned before this was kept; gravity needs none
         return command("align", exam.place.root, *usual.get(str(table.get("method")), ()))
+    return command("align", exam.place.root, *given_flags(given))
+
+
+def given_flags(table: object) -> list[str]:
+    """Return the flags that a table of ``place.toml`` says were given."""
     words: list[str] = []
-    for name, value in given.items():
-        values = tuple(value) if isinstance(value, list) else value
+    for name, value in table.items() if isinstance(table, dict) else ():
+        # Yes, no or as the place: a flag with a word behind it.
+        values = str(value) if isinstance(value, bool) else value
+        values = tuple(value) if isinstance(value, list) else values
         words += _flag("--", str(name).replace("_", "-"), values)
-    return command("align", exam.place.root, *words)
+    return words
 
 
 def build_flags(config: DataclassInstance, prefix: str = "--") -> list[str]:
@@ -117,6 +127,14 @@ def next_quality(exam: Examination) -> BuildConfig | None:
     if not higher:
         return None
     return replace(exam.config, reconstruction=replace(made, quality=higher[0]))
+
+
+def other_starts(exam: Examination) -> BuildConfig | None:
+    """Return the build that begins a doubted map anew; with the next quality where it did."""
+    made = exam.config.reconstruction
+    if made.mapper == "auto":
+        return next_quality(exam)
+    return replace(exam.config, reconstruction=replace(made, mapper="auto"))
 
 
 def sharper(exam: Examination) -> BuildConfig | None:
