@@ -55,7 +55,8 @@ def measure(
         "map",
         {
             "database": str(place.database_path), "images_dir": str(place.images_dir),
-            "output": str(output), "num_images": len(frames), "mapper": mapper, "seed": seed,
+            "output": str(output), "starts_dir": str(output / "starts"), "mapper": mapper,
+            "num_images": len(frames), "seed": seed,
             "refine_intrinsics": True, "bundle_growth": preset.bundle_growth,
             "bundle_iterations": preset.bundle_iterations, "bundle_rounds": preset.bundle_rounds,
             "max_error_px": largest_px, "threads": -1,

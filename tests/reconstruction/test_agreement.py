@@ -140,6 +140,7 @@ def test_what_a_told_start_does_not_reach_is_kept(
     monkeypatch.setattr(mapping, "measure_agreement", lambda *_: next(said))
     answer = mapping.build_map(
         {**REQUEST, "database": str(path), "output": str(tmp_path / "models"), "num_images": 14,
+         "starts_dir": str(tmp_path / "starts"),
          "images_dir": str(tmp_path), "mapper": "auto"},
         lambda _text, _fraction: None,
     )  # fmt: skip
@@ -157,7 +158,7 @@ def test_both_mappers_map_the_synthetic_world(
     (tmp_path / "models").mkdir()
     answer = mapping.build_map(
         {**REQUEST, "database": str(path), "output": str(tmp_path / "models"),
-         "images_dir": str(tmp_path), "mapper": mapper},
+         "starts_dir": str(tmp_path / "starts"), "images_dir": str(tmp_path), "mapper": mapper},
         lambda _text, _fraction: None,
     )  # fmt: skip
     assert answer["models"] == [FRAMES]

@@ -21,11 +21,12 @@ REQUEST = {
 
 
 class Model:
-    """As much of a COLMAP model as the stage needs."""
+    """As much of a COLMAP model as the stage needs; its file says what matches would."""
 
     def __init__(self, images: int, explained: float | None = None, lowest: float = 1.0) -> None:
         self.images = images
-        self.agreement = Agreement(images / 10 if explained is None else explained, {"f1": lowest})
+        self.explained = images / 10 if explained is None else explained
+        self.frames = {"f1": lowest}
 
     def num_reg_images(self) -> int:
         return self.images
@@ -34,7 +35,15 @@ class Model:
         pass
 
     def write_binary(self, folder: str) -> None:
-        (Path(folder) / "images").write_text(str(self.images))
+        told = {"images": self.images, "explained": self.explained, "frames": self.frames}
+        (Path(folder) / "model.json").write_text(json.dumps(told))
+
+
+def read_model(folder: Path) -> Any:
+    """Return what a fake model's file says."""
+    told = json.loads((folder / "model.json").read_text())
+    agreement = Agreement(told["explained"], told["frames"])
+    return SimpleNamespace(frames=range(told["images"]), agreement=agreement)
 
 
 class Database:
@@ -56,7 +65,7 @@ class Database:
 @pytest.fixture
 def seeds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return the seeds of the starts; models carry their own agreement."""
-    monkeypatch.setattr(mapping, "model_from_colmap", lambda model: model)
+    monkeypatch.setattr(mapping, "read_model", read_model)
     monkeypatch.setattr(mapping, "measure_agreement", lambda _path, model, _px: model.agreement)
     monkeypatch.setattr(mapping, "open_database", Database)
     return []
@@ -73,7 +82,9 @@ def mapped(
         return dict(enumerate(outcomes[len(seeds) - 1]))
 
     monkeypatch.setattr(pycolmap, "incremental_mapping", run)
-    request = REQUEST | {"output": str(output)} | changes
+    output.mkdir(exist_ok=True)
+    starts = str(output.with_name("starts"))
+    request = REQUEST | {"output": str(output), "starts_dir": starts} | changes
     return mapping.build_map(request, lambda _text, _fraction: None)
 
 
@@ -146,17 +157,39 @@ def test_the_next_start_begins_where_the_map_is_doubted_most(
     def run(*_args: Any, options: Any, **_rest: Any) -> dict[int, Model]:
         first.append(options.init_image_id1)
         model = Model(10, 0.9 + 0.01 * len(first))
-        model.agreement = Agreement(model.agreement.share, doubts[len(first) - 1])
+        model.frames = doubts[len(first) - 1]
         return {0: model}
 
     monkeypatch.setattr(pycolmap, "incremental_mapping", run)
-    request = REQUEST | {"output": str(tmp_path / "models")}
+    folders = {"output": str(tmp_path / "models"), "starts_dir": str(tmp_path / "starts")}
+    request = REQUEST | folders
     answer = mapping.build_map(request, lambda _text, _fraction: None)
     # each frame once; where none is left, the mapper chooses
     assert [a["first"] for a in answer["attempts"]] == ["", "f3", "f4", ""]
     assert first[1:3] == [3, 4]
     assert first[0] == first[3] == pycolmap.IncrementalPipelineOptions().init_image_id1
     assert answer["attempts"][-1]["explained"] == pytest.approx(0.94)
+
+
+def test_a_killed_call_goes_on_after_its_finished_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seeds: list[int]
+) -> None:
+    def killed(*_args: Any, options: Any, **_rest: Any) -> dict[int, Model]:
+        seeds.append(options.random_seed)
+        if len(seeds) == 2:
+            raise KeyboardInterrupt
+        return {0: Model(9, 0.9, 0.1)}
+
+    monkeypatch.setattr(pycolmap, "incremental_mapping", killed)
+    folders = {"output": str(tmp_path / "models"), "starts_dir": str(tmp_path / "starts")}
+    with pytest.raises(KeyboardInterrupt):
+        mapping.build_map(REQUEST | folders, lambda _text, _fraction: None)
+    assert [p.name for p in (tmp_path / "starts").iterdir()] == ["0"]
+    made = [[], [], [Model(10, 0.99)]]
+    answer = mapped(made, seeds, monkeypatch, tmp_path / "models")
+    assert seeds == [5, 6, 6]  # the second again, not the first
+    assert [a["registered"] for a in answer["attempts"]] == [9, 10]
+    assert answer["models"] == [10]
 
 
 def test_one_start_is_enough_where_the_mapper_is_named(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sightline.reconstruction.agreement import Agreement, measure_agreement
 from sightline.reconstruction.database import open_database
 from sightline.reconstruction.stages import Report
-from sightline.records.colmap import model_from_colmap
+from sightline.records.colmap import read_model
+from sightline.records.files import atomic_path, write_json
 
 if TYPE_CHECKING:
     import pycolmap
@@ -29,40 +30,39 @@ _FIRST_ANGLE_DEG = 8.0
 #: Smallest model that is kept, where there are images enough.
 _SMALLEST_MODEL = 10
 
-Models = list["pycolmap.Reconstruction"]
+#: In the folder of a start: what came of it; its models are 0, 1, ... beside it.
+_TOLD = "start.json"
 
 
 @dataclass(frozen=True)
-class _Attempt:
-    """What one mapper made from one random start.
+class _Start:
+    """What one mapper made from one start.
 
     Attributes:
         mapper: ``incremental`` or ``global``.
         seed: Of its random choices.
         first: Name of the frame it was told to begin with; empty where it chose.
-        models: The largest first; perhaps none.
-        agreement: How much of the matches the largest explains.
+        models: Registered images of each, the largest first; perhaps none.
+        explained: Share of the verified matches that the largest explains.
+        doubted: Frames of it that do not stand as their matches say, the worst first.
     """
 
     mapper: str
     seed: int
     first: str
-    models: Models
-    agreement: Agreement
+    models: list[int]
+    explained: float
+    doubted: list[str]
 
     @property
     def size(self) -> int:
         """Images in the largest model."""
-        return self.models[0].num_reg_images() if self.models else 0
-
-    def small_of(self, images: int) -> bool:
-        """Return whether it has less than a third of so many images."""
-        return self.size * 3 < images
+        return self.models[0] if self.models else 0
 
     def to_json(self) -> dict[str, Any]:
         """Return what is told of it."""
         told = {"mapper": self.mapper, "seed": self.seed, "first": self.first}
-        return told | {"registered": self.size, "explained": round(self.agreement.share, 4)}
+        return told | {"registered": self.size, "explained": round(self.explained, 4)}
 
 
 def build_map(request: dict[str, Any], report: Report) -> dict[str, Any]:
@@ -73,82 +73,96 @@ def build_map(request: dict[str, Any], report: Report) -> dict[str, Any]:
     matches say is begun anew, by ``auto``, at the worst of them. The one that explains most stays.
 
     Args:
-        request: ``database``, ``images_dir``, ``output``, ``num_images``, ``mapper``,
-            ``refine_intrinsics``, ``bundle_growth``, ``bundle_iterations``, ``bundle_rounds``,
-            ``max_error_px``, ``threads``, ``seed``.
+        request: ``database``, ``images_dir``, ``output``, ``starts_dir`` (finished starts; a killed
+            call goes on after them), ``num_images``, ``mapper``, ``refine_intrinsics``,
+            ``bundle_growth``, ``bundle_iterations``, ``bundle_rounds``, ``max_error_px``,
+            ``threads``, ``seed``.
         report: Progress.
 
     Returns:
         ``models`` (registered images of each) and ``attempts`` (each ``mapper``, ``seed``,
         ``first`` frame, ``registered`` images and the share of matches ``explained``).
     """
-    output = Path(request["output"])
-    told: list[dict[str, Any]] = []
-    best: _Attempt | None = None
-    others: Models = []
-    for attempt in _attempts(request, output / "scratch", report):
-        told.append(attempt.to_json())
-        if not attempt.first:
-            others = attempt.models[1:]
-        if best is None or attempt.agreement.share > best.agreement.share:
-            best = attempt
-        small = attempt.small_of(request["num_images"])
-        if not small and (request["mapper"] != "auto" or not attempt.agreement.doubted):
+    output, starts_dir = Path(request["output"]), Path(request["starts_dir"])
+    starts: list[_Start] = []
+    first = ""
+    for number in range(_STARTS):
+        folder = starts_dir / str(number)
+        if not (folder / _TOLD).is_file():
+            wanted = {**request, "seed": request["seed"] + number, "first": first}
+            with atomic_path(folder) as made:
+                _begin(wanted, made, _numbered(report, number))
+        start = _Start(**json.loads((folder / _TOLD).read_text(encoding="utf-8")))
+        starts.append(start)
+        small = start.size * 3 < request["num_images"]
+        if not small and (request["mapper"] != "auto" or not start.doubted):
             break
-    models = [] if best is None else best.models
-    if best is not None and best.first:
-        models = [*models, *_apart(others, models)]
+        # Where the map bends, its frames hang on little; begun there, they hold each other first.
+        begun = {one.first for one in starts}
+        first = "" if small else next((n for n in start.doubted if n not in begun), "")
+    best = max(starts, key=lambda start: start.explained)
+    models = _folders(starts_dir, starts, best)
+    if best.first:
+        # COLMAP begins each model where it was told to begin the first: there is only one then.
+        free = next(start for start in reversed(starts) if not start.first)
+        models += _apart(_folders(starts_dir, starts, free)[1:], models)
+    for number, model in enumerate(models):
+        shutil.copytree(model, output / str(number))
+    return {
+        "models": [len(read_model(model).frames) for model in models],
+        "attempts": [start.to_json() for start in starts],
+    }
+
+
+def _numbered(report: Report, number: int) -> Report:
+    """Return progress that tells which start it is of, where it is not the first."""
+    if not number:
+        return report
+    return lambda text, done: report(f"{text}, start {number + 1} of at most {_STARTS}", done)
+
+
+def _begin(request: dict[str, Any], folder: Path, report: Report) -> None:
+    """Map from one start, into a folder."""
+    scratch = folder / "scratch"
+    scratch.mkdir(parents=True)
+    mapper = "global" if request["mapper"] == "global" else "incremental"
+    once = _map_globally if mapper == "global" else _map_incrementally
+    models = sorted(once(request, scratch, report).values(), key=lambda m: -m.num_reg_images())
+    shutil.rmtree(scratch)
+    agreement = Agreement()
     for number, model in enumerate(models):
         model.update_point_3d_errors()
-        folder = output / str(number)
-        folder.mkdir()
-        model.write_binary(str(folder))
-    return {"models": [model.num_reg_images() for model in models], "attempts": told}
+        (folder / str(number)).mkdir()
+        model.write_binary(str(folder / str(number)))
+    if models:
+        largest = read_model(folder / "0")
+        agreement = measure_agreement(request["database"], largest, request["max_error_px"])
+    start = _Start(
+        mapper,
+        request["seed"],
+        request["first"],
+        [model.num_reg_images() for model in models],
+        agreement.share,
+        agreement.doubted,
+    )
+    write_json(folder / _TOLD, asdict(start))
 
 
-def _apart(others: Models, models: Models) -> Models:
-    """Return those of other models that show something else.
-
-    COLMAP begins each model where it was told to begin the first, so there is only one then.
-    """
-    if not others:
-        return []
-    mapped = {image.name for model in models for image in model.images.values() if image.has_pose}
-    return [
-        other
-        for other in others
-        if 2 * sum(i.name in mapped for i in other.images.values() if i.has_pose)
-        < other.num_reg_images()
-    ]
+def _folders(starts_dir: Path, starts: list[_Start], start: _Start) -> list[Path]:
+    """Return the folders of a start's models."""
+    folder = starts_dir / str(starts.index(start))
+    return [folder / str(number) for number in range(len(start.models))]
 
 
-def _attempts(request: dict[str, Any], scratch: Path, report: Report) -> Iterator[_Attempt]:
-    """Yield maps for as long as more are asked for."""
-    once = _map_globally if request["mapper"] == "global" else _map_incrementally
-    mapper = "global" if request["mapper"] == "global" else "incremental"
-    first, begun = "", [""]
-    for number in range(_STARTS):
-        seed = request["seed"] + number
-        again = f", start {number + 1} of at most {_STARTS}" if number else ""
-
-        def told(text: str, fraction: float, again: str = again) -> None:
-            report(text + again, fraction)
-
-        scratch.mkdir(parents=True)
-        found = once({**request, "seed": seed, "first": first}, scratch, told)
-        shutil.rmtree(scratch)
-        models = sorted(found.values(), key=lambda m: -m.num_reg_images())
-        agreement = Agreement()
-        if models:
-            agreement = measure_agreement(
-                request["database"], model_from_colmap(models[0]), request["max_error_px"]
-            )
-        attempt = _Attempt(mapper, seed, first, models, agreement)
-        yield attempt
-        # Where the map bends, its frames hang on little; begun there, they hold each other first.
-        doubted = [] if attempt.small_of(request["num_images"]) else agreement.doubted
-        first = next((name for name in doubted if name not in begun), "")
-        begun.append(first)
+def _apart(others: list[Path], models: list[Path]) -> list[Path]:
+    """Return those of other models that show something else than these."""
+    mapped = {name for model in models for name in read_model(model).frames}
+    found = []
+    for other in others:
+        names = read_model(other).frames
+        if 2 * sum(name in mapped for name in names) < len(names):
+            found.append(other)
+    return found
 
 
 def _map_incrementally(

@@ -180,13 +180,18 @@ class _Run:
             "map-3", self.digest, effort, config.mapper, config.refine_intrinsics, largest_px
         )
 
+        starts_dir = self.folder / f"starts-{self.digest}"
+
         def run() -> None:
+            for left in set(self.folder.glob("starts-*")) - {starts_dir}:
+                shutil.rmtree(left)  # of other settings
             with atomic_path(self.models_dir) as output:
                 output.mkdir()
                 made = self._work(
                     "map",
                     database=str(self.place.database_path),
                     output=str(output),
+                    starts_dir=str(starts_dir),
                     num_images=len(self.names),
                     mapper=config.mapper,
                     refine_intrinsics=config.refine_intrinsics,
@@ -196,6 +201,7 @@ class _Run:
                     max_error_px=largest_px,
                 )
                 write_json(output / ATTEMPTS, made["attempts"])
+            shutil.rmtree(starts_dir)
 
         self.place.stage("map", self.digest, [self.models_dir], run)
 
