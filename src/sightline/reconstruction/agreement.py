@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from sightline.reconstruction.database import inlier_matches, open_database
-from sightline.reconstruction.two_view.estimation import Matches, inlier_mask
 from sightline.records.colmap import MapModel
 
 #: A frame of whose matches the map explains less is doubted. Maps of rendered floors and of real
@@ -59,6 +58,8 @@ def measure_agreement(database_path: str | Path, model: MapModel, max_error_px: 
         max_error_px: Largest Sampson distance of a match, in pixels of the images.
     """
     import pycolmap
+
+    from sightline.reconstruction.two_view.estimation import Matches, inlier_mask
 
     matched = explained = 0
     of_frame: dict[str, Any] = defaultdict(lambda: np.zeros(2, np.int64))

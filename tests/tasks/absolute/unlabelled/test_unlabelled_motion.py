@@ -295,11 +295,29 @@ def test_a_trajectory_of_something_else_is_refused(tmp_path: Path) -> None:
     write_poses_csv(tmp_path / "other.csv", [PosedFrame("3.png", None, true[0])])
     with pytest.raises(InputError, match=r"other.csv: .* it has 1 of 4; does it name these photos"):
         given_motion(walk_frames(tmp_path, 4), tmp_path / "other.csv", metric=True)
-    write_tum(tmp_path / "back.tum", np.array([3.0, 2, 1, 0]), true)
-    with pytest.raises(InputError, match=r"back.tum: an increasing time"):
-        given_motion(frames, tmp_path / "back.tum", metric=True)
+    write_tum(tmp_path / "twice.tum", np.array([0.0, 1, 1, 2]), true)
+    with pytest.raises(InputError, match=r"twice.tum: an increasing time"):
+        given_motion(frames, tmp_path / "twice.tum", metric=True)
+    untimed = [PosedFrame("0.png", None, true[0]), PosedFrame("1.png", None, true[1])]
+    write_poses_csv(tmp_path / "untimed.csv", untimed)
+    with pytest.raises(InputError, match=r"untimed.csv: poses with a timestamp_s are wanted"):
+        given_motion(frames, tmp_path / "untimed.csv", metric=True)
     with pytest.raises(InputError, match="no such file"):
         given_motion(frames, tmp_path / "gone.tum", metric=True)
+
+
+def test_the_rows_of_a_trajectory_may_stand_in_any_order(tmp_path: Path) -> None:
+    true, frames = path(4), walk_frames(tmp_path, 4, photos=False)
+    stamps = np.arange(4.0) / 2
+    order = np.array([2, 0, 3, 1])
+    for name, rows in (("sorted.tum", np.arange(4)), ("mixed.tum", order)):
+        write_tum(tmp_path / name, stamps[rows], true[rows])
+    (one,), (other,) = (
+        given_motion(frames, tmp_path / name, metric=True).pieces
+        for name in ("sorted.tum", "mixed.tum")
+    )
+    np.testing.assert_array_equal(one.world_from_cam.translation, other.world_from_cam.translation)
+    np.testing.assert_array_equal(one.world_from_cam.q_wxyz, other.world_from_cam.q_wxyz)
 
 
 # --- frames ---------------------------------------------------------------------------------------
