@@ -195,7 +195,7 @@ def register(
     features = work.content.get("stages", {}).get("features")
     work.stage(
         "register",
-        digest("adding-register-2", before, names, features, config.seed),
+        digest("adding-register-3", before, names, features, config.seed),
         [answer_path],
         run,
     )
