@@ -101,17 +101,15 @@ def build_map(request: dict[str, Any], report: Report) -> dict[str, Any]:
         begun = {one.first for one in starts}
         first = "" if small else next((n for n in start.doubted if n not in begun), "")
     best = max(starts, key=lambda start: start.explained)
-    models = _folders(starts_dir, starts, best)
+    models = _models(starts_dir, starts, best)
     if best.first:
         # COLMAP begins each model where it was told to begin the first: there is only one then.
         free = next(start for start in reversed(starts) if not start.first)
-        models += _apart(_folders(starts_dir, starts, free)[1:], models)
-    for number, model in enumerate(models):
-        shutil.copytree(model, output / str(number))
-    return {
-        "models": [len(read_model(model).frames) for model in models],
-        "attempts": [start.to_json() for start in starts],
-    }
+        models |= _apart(_models(starts_dir, starts, free), models)
+    for number, folder in enumerate(models):
+        shutil.copytree(folder, output / str(number))
+    told = [start.to_json() for start in starts]
+    return {"models": list(models.values()), "attempts": told}
 
 
 def _numbered(report: Report, number: int) -> Report:
@@ -148,20 +146,19 @@ def _begin(request: dict[str, Any], folder: Path, report: Report) -> None:
     write_json(folder / _TOLD, asdict(start))
 
 
-def _folders(starts_dir: Path, starts: list[_Start], start: _Start) -> list[Path]:
-    """Return the folders of a start's models."""
+def _models(starts_dir: Path, starts: list[_Start], start: _Start) -> dict[Path, int]:
+    """Return folder -> registered images of a start's models, the largest first."""
     folder = starts_dir / str(starts.index(start))
-    return [folder / str(number) for number in range(len(start.models))]
+    return {folder / str(number): count for number, count in enumerate(start.models)}
 
 
-def _apart(others: list[Path], models: list[Path]) -> list[Path]:
-    """Return those of other models that show something else than these."""
-    mapped = {name for model in models for name in read_model(model).frames}
-    found = []
-    for other in others:
-        names = read_model(other).frames
-        if 2 * sum(name in mapped for name in names) < len(names):
-            found.append(other)
+def _apart(others: dict[Path, int], models: dict[Path, int]) -> dict[Path, int]:
+    """Return those of another start's smaller models that show something else than these."""
+    found, smaller = {}, list(others.items())[1:]
+    mapped = {name for model in models for name in read_model(model).frames} if smaller else set()
+    for other, count in smaller:
+        if 2 * sum(name in mapped for name in read_model(other).frames) < count:
+            found[other] = count
     return found
 
 
@@ -214,9 +211,7 @@ def mapping_options(request: dict[str, Any]) -> pycolmap.IncrementalPipelineOpti
     import pycolmap
 
     options = pycolmap.IncrementalPipelineOptions()
-    options.num_threads = request["threads"]
-    options.random_seed = request["seed"]
-    options.min_model_size = _smallest_model(request)
+    _set_common(options, request)
     refine = request["refine_intrinsics"]
     options.ba_refine_focal_length = refine
     options.ba_refine_extra_params = refine
@@ -239,9 +234,7 @@ def _global_options(request: dict[str, Any]) -> pycolmap.GlobalPipelineOptions:
     import pycolmap
 
     options = pycolmap.GlobalPipelineOptions()
-    options.num_threads = request["threads"]
-    options.random_seed = request["seed"]
-    options.min_model_size = _smallest_model(request)
+    _set_common(options, request)
     options.mapper.global_positioning.use_gpu = False
     options.mapper.bundle_adjustment.refine_focal_length = request["refine_intrinsics"]
     options.mapper.bundle_adjustment.refine_extra_params = request["refine_intrinsics"]
@@ -251,5 +244,11 @@ def _global_options(request: dict[str, Any]) -> pycolmap.GlobalPipelineOptions:
     return options
 
 
-def _smallest_model(request: dict[str, Any]) -> int:
-    return min(_SMALLEST_MODEL, max(3, int(request["num_images"]) // 3))
+def _set_common(
+    options: pycolmap.IncrementalPipelineOptions | pycolmap.GlobalPipelineOptions,
+    request: dict[str, Any],
+) -> None:
+    """Set what both mappers are told."""
+    options.num_threads = request["threads"]
+    options.random_seed = request["seed"]
+    options.min_model_size = min(_SMALLEST_MODEL, max(3, request["num_images"] // 3))

@@ -74,9 +74,7 @@ def given_flags(table: object) -> list[str]:
     """Return the flags that a table of ``place.toml`` says were given."""
     words: list[str] = []
     for name, value in table.items() if isinstance(table, dict) else ():
-        # Yes, no or as the place: a flag with a word behind it.
-        values = str(value) if isinstance(value, bool) else value
-        values = tuple(value) if isinstance(value, list) else values
+        values = tuple(value) if isinstance(value, (list, tuple)) else (value,)
         words += _flag("--", str(name).replace("_", "-"), values)
     return words
 
